@@ -1,0 +1,192 @@
+"""What one observation saw, as values.
+
+Everything here is something that AWS or etcd said. What could not be read is there as such:
+unreachable is never absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+InstanceId = NewType("InstanceId", str)
+"""EC2's, for example ``i-0abc``; also the name of the instance's etcd member."""
+
+MemberId = NewType("MemberId", int)
+"""etcd's, a uint64; a decimal string in the v3 API, hex in the v2 API and in etcdctl's output."""
+
+ClusterId = NewType("ClusterId", int)
+"""etcd's, a uint64; shown in hex."""
+
+
+class Lifecycle(StrEnum):
+    """Lifecycle states of an Auto Scaling instance, verbatim.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
+    AWS adds states: one that is not listed here is UNKNOWN, never an error.
+    """
+
+    PENDING = "Pending"
+    PENDING_WAIT = "Pending:Wait"
+    PENDING_PROCEED = "Pending:Proceed"
+    IN_SERVICE = "InService"
+    TERMINATING = "Terminating"
+    TERMINATING_WAIT = "Terminating:Wait"
+    TERMINATING_PROCEED = "Terminating:Proceed"
+    TERMINATING_RETAINED = "Terminating:Retained"
+    TERMINATED = "Terminated"
+    ENTERING_STANDBY = "EnteringStandby"
+    STANDBY = "Standby"
+    DETACHING = "Detaching"
+    DETACHED = "Detached"
+    WARMED_PENDING_WAIT = "Warmed:Pending:Wait"
+    WARMED_TERMINATING_WAIT = "Warmed:Terminating:Wait"
+    WARMED_OTHER = "Warmed:*"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def parse(cls, raw: str) -> Lifecycle:
+        """Return the state that AWS calls ``raw``."""
+        if raw in cls._value2member_map_:
+            return cls(raw)
+        return cls.WARMED_OTHER if raw.startswith("Warmed:") else cls.UNKNOWN
+
+
+LAUNCHING = frozenset({Lifecycle.PENDING, Lifecycle.PENDING_WAIT, Lifecycle.PENDING_PROCEED})
+LEAVING = frozenset({Lifecycle.TERMINATING, Lifecycle.TERMINATING_WAIT, Lifecycle.TERMINATING_PROCEED})
+POOL_WAIT = frozenset({Lifecycle.WARMED_PENDING_WAIT, Lifecycle.WARMED_TERMINATING_WAIT})
+POOL = POOL_WAIT | {Lifecycle.WARMED_OTHER}
+
+
+class Ec2State(StrEnum):
+    """EC2's state of an instance; ABSENT where EC2 has never heard of it, or has forgotten it."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    SHUTTING_DOWN = "shutting-down"
+    TERMINATED = "terminated"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the instance can never run again. A stopped one can: its volume still holds a member."""
+        return self in {Ec2State.SHUTTING_DOWN, Ec2State.TERMINATED, Ec2State.ABSENT}
+
+
+class Transition(StrEnum):
+    """The two transitions that a lifecycle hook can hold."""
+
+    LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+    TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+
+
+class Result(StrEnum):
+    """How a lifecycle action is completed."""
+
+    CONTINUE = "CONTINUE"
+    ABANDON = "ABANDON"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """An instance that the group lists.
+
+    Attributes:
+        lifecycle_raw: AWS's own word for ``lifecycle``, for people to read.
+        private_ip: The primary private address, whatever other interfaces there are; None until EC2 shows one.
+        launched_at: Epoch seconds.
+        is_healthy: The group's own opinion (HealthStatus), not etcd's.
+        passes_status_checks: EC2's instance status check; None where nobody asked.
+    """
+
+    instance_id: InstanceId
+    lifecycle: Lifecycle
+    lifecycle_raw: str
+    ec2_state: Ec2State
+    private_ip: str | None
+    launched_at: float
+    is_healthy: bool = True
+    passes_status_checks: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The Auto Scaling group.
+
+    Attributes:
+        arn: Holds a UUID: a group that was deleted and made again under the same name has another one.
+        desired: Desired capacity, in instances.
+        elsewhere: EC2's state of the instances that were asked for and that the group does not list.
+    """
+
+    name: str
+    arn: str
+    desired: int
+    is_deleting: bool
+    instances: tuple[Instance, ...]
+    elsewhere: Mapping[InstanceId, Ec2State]
+
+    def find(self, instance_id: InstanceId | None) -> Instance | None:
+        """Return the listed instance of that id."""
+        return next((i for i in self.instances if i.instance_id == instance_id), None)
+
+    def ec2_state(self, instance_id: InstanceId) -> Ec2State:
+        """Return EC2's state of an instance, listed or not."""
+        listed = self.find(instance_id)
+        return listed.ec2_state if listed else self.elsewhere.get(instance_id, Ec2State.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """An entry of etcd's member list. An empty name means that it has not started (or not told its name yet)."""
+
+    member_id: MemberId
+    name: str
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...] = ()
+    is_learner: bool = False
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it has published its name."""
+        return self.name != ""
+
+    def __str__(self) -> str:
+        return f"{self.member_id:x} ({self.name or 'unstarted'}, {','.join(self.peer_urls)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one client endpoint answered.
+
+    Attributes:
+        endpoint: Base URL, for example ``http://10.0.0.4:2379``.
+        cluster_id: None where nothing answered; the header of any answer has it.
+        member_id: The member that answered.
+        leader_id: None where it knows of none.
+        raft_index: Its applied index.
+        members: The member list, only if a linearizable read on this endpoint succeeded before or with it.
+        supports_learners: Since 3.4.
+        problem: What went wrong, for people; empty where nothing did.
+    """
+
+    endpoint: str
+    cluster_id: ClusterId | None = None
+    member_id: MemberId | None = None
+    leader_id: MemberId | None = None
+    raft_index: int = 0
+    is_learner: bool = False
+    members: tuple[Member, ...] | None = None
+    supports_learners: bool = True
+    version: str = ""
+    problem: str = ""
+
+    @property
+    def is_linearizable(self) -> bool:
+        """Whether the endpoint answered a linearizable read, which takes a quorum."""
+        return self.members is not None

@@ -1,0 +1,141 @@
+"""What the controller needs from the world, each with one adapter and one fake that keeps state."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from .model import Group, InstanceId, MemberId, Reading, Result, Transition
+from .record import Record
+
+
+class MembershipApi(Protocol):
+    """etcd's members API, v2 and v3. ``endpoint`` is a client base URL such as ``http://10.0.0.4:2379``."""
+
+    def read(self, endpoint: str) -> Reading:
+        """Ask one endpoint who it is and which members it knows; never raises for what the network or etcd does."""
+
+    def add_member(self, endpoint: str, peer_url: str, *, as_learner: bool) -> None:
+        """Add a member.
+
+        Raises:
+            EtcdError: One of its kinds; ALREADY_EXISTS too, since it may be somebody else's.
+        """
+
+    def promote_member(self, endpoint: str, member_id: MemberId) -> None:
+        """Make a learner a voter; one that is a voter already is success.
+
+        Raises:
+            EtcdError: One of its kinds; NOT_IN_SYNC is the ordinary "not yet".
+        """
+
+    def remove_member(self, endpoint: str, member_id: MemberId) -> None:
+        """Remove a member by id; one that is gone already is success.
+
+        Raises:
+            EtcdError: One of its kinds.
+        """
+
+    def move_leadership(self, endpoint: str, target: MemberId) -> None:
+        """Make ``target`` the leader; ``endpoint`` must be the leader's own.
+
+        Raises:
+            EtcdError: One of its kinds; etcd 2.x has no such call and answers OTHER.
+        """
+
+
+class InstanceGroup(Protocol):
+    """The Auto Scaling group and EC2."""
+
+    def read(self, also: Collection[InstanceId]) -> Group:
+        """Return the group, and EC2's state of the instances in ``also`` that it does not list.
+
+        Raises:
+            AwsError: Anything failed; there is no partial answer.
+        """
+
+    def complete(self, instance_id: InstanceId, transition: Transition, result: Result) -> None:
+        """Complete a lifecycle action; one that is no longer active is success.
+
+        Raises:
+            AwsError: The call failed.
+        """
+
+    def heartbeat(self, instance_id: InstanceId, transition: Transition) -> None:
+        """Restart a lifecycle action's timeout; one that is no longer active is success.
+
+        Raises:
+            AwsError: The call failed.
+        """
+
+    def mark_unhealthy(self, instance_id: InstanceId) -> None:
+        """Have the group replace an instance; one that is gone already is success.
+
+        Raises:
+            AwsError: The call failed.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What Parameter Store holds.
+
+    Attributes:
+        record: None where there is none, or it could not be understood.
+        problem: Why the stored record cannot be used; empty where it can or there is none.
+        initial_cluster: The published plain list; None where there is none.
+    """
+
+    record: Record | None
+    problem: str = ""
+    initial_cluster: str | None = None
+
+
+class RecordStore(Protocol):
+    """Parameter Store."""
+
+    def read(self) -> Stored:
+        """Return what is stored, in one call.
+
+        Raises:
+            AwsError: The call failed.
+        """
+
+    def claim(self, record: Record) -> Record:
+        """Create the claim of ``record.generation``, once for all (INV-1), and make the claimed record the stored one.
+
+        Returns:
+            The record that holds the generation: the given one, or an earlier claimer's.
+
+        Raises:
+            AwsError: A call failed.
+            RecordError: An earlier claim cannot be understood.
+        """
+
+    def write(self, record: Record) -> None:
+        """Overwrite the record.
+
+        Raises:
+            AwsError: The call failed.
+        """
+
+    def write_initial_cluster(self, text: str) -> None:
+        """Overwrite the plain list.
+
+        Raises:
+            AwsError: The call failed.
+        """
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> float:
+        """Return epoch seconds."""
+
+    def monotonic(self) -> float:
+        """Return seconds of a clock that never goes back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
