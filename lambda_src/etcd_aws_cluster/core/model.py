@@ -73,9 +73,14 @@ class Ec2State(StrEnum):
     UNKNOWN = "unknown"
 
     @property
-    def is_final(self) -> bool:
-        """Whether the instance can never run again. A stopped one can: its volume still holds a member."""
-        return self in {Ec2State.SHUTTING_DOWN, Ec2State.TERMINATED, Ec2State.ABSENT}
+    def has_ended(self) -> bool:
+        """Whether nothing of the instance runs, or ever will. A stopped one can: its volume still holds a member."""
+        return self in {Ec2State.TERMINATED, Ec2State.ABSENT}
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether there is no way back for the instance, though it may still run for moments."""
+        return self.has_ended or self is Ec2State.SHUTTING_DOWN
 
 
 class Transition(StrEnum):
@@ -101,7 +106,6 @@ class Instance:
         private_ip: The primary private address, whatever other interfaces there are; None until EC2 shows one.
         launched_at: Epoch seconds.
         is_healthy: The group's own opinion (HealthStatus), not etcd's.
-        passes_status_checks: EC2's instance status check; None where nobody asked.
     """
 
     instance_id: InstanceId
@@ -111,7 +115,6 @@ class Instance:
     private_ip: str | None
     launched_at: float
     is_healthy: bool = True
-    passes_status_checks: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +146,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """An entry of etcd's member list. An empty name means that it has not started (or not told its name yet)."""
+    """An entry of etcd's member list.
+
+    An added member has no name before it starts. One of the first cohort has its name from the start, from the
+    bootstrap list; what no member has before it has started and published itself is a client URL.
+    """
 
     member_id: MemberId
     name: str
@@ -153,11 +160,11 @@ class Member:
 
     @property
     def is_started(self) -> bool:
-        """Whether it has published its name."""
-        return self.name != ""
+        """Whether it has ever published itself: name and client URLs, together."""
+        return self.name != "" and bool(self.client_urls)
 
     def __str__(self) -> str:
-        return f"{self.member_id:x} ({self.name or 'unstarted'}, {','.join(self.peer_urls)})"
+        return f"{self.member_id:x} ({self.name or 'unnamed'}, {','.join(self.peer_urls)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,13 @@ class InstanceGroup(Protocol):
             AwsError: The call failed.
         """
 
+    def passes_status_checks(self, instance_id: InstanceId) -> bool:
+        """Return whether EC2 says that the instance's host is up.
+
+        Raises:
+            AwsError: The call failed.
+        """
+
     def mark_unhealthy(self, instance_id: InstanceId) -> None:
         """Have the group replace an instance; one that is gone already is success.
 

@@ -1,0 +1,282 @@
+"""Rules for a formed cluster that has a quorum. In this order; the first that applies decides (design: 7 to 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .actions import (
+    Act,
+    AddMember,
+    CompleteLifecycleAction,
+    Decision,
+    Look,
+    MarkUnhealthy,
+    MoveLeadership,
+    PromoteMember,
+    PublishInitialCluster,
+    PublishRecord,
+    Reason,
+    Refuse,
+    RemoveMember,
+    Wait,
+)
+from .formation import can_host
+from .model import Instance, InstanceId, Lifecycle, Member, Result, Transition
+from .policy import Policy
+from .publish import current_record, without_clocks
+from .quorum import allows_add, survives
+from .record import Record
+from .view import Membership, View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formed:
+    """A view whose record is of a formed cluster, and that cluster's proven membership."""
+
+    view: View
+    policy: Policy
+    record: Record
+    membership: Membership
+
+    def owner(self, member: Member) -> InstanceId | None:
+        """Return the instance that a member is on."""
+        return self.membership.owners[member.member_id]
+
+    def is_gone(self, member: Member) -> bool:
+        """Whether a member's instance can never come back. One that answers is there, whatever EC2 says."""
+        owner = self.owner(member)
+        return (
+            owner is not None
+            and self.view.group.ec2_state(owner).is_ending
+            and member.member_id not in self.membership.answering
+        )
+
+    def is_leaving(self, member: Member) -> bool:
+        """Whether a member's instance is on its way out."""
+        instance = self.view.group.find(self.owner(member))
+        return instance is not None and self.view.is_leaving(instance)
+
+    def staying_voters(self) -> tuple[Member, ...]:
+        """Return the voters whose instances are neither gone nor leaving."""
+        return tuple(m for m in self.membership.voters if not self.is_gone(m) and not self.is_leaving(m))
+
+    def may_remove(self, member: Member) -> bool:
+        """Whether the quorum survives without a member (INV-2), the last voter being kept (INV-4)."""
+        voters = len(self.membership.voters) - (not member.is_learner)
+        silent = self.membership.silent_voters(without=member.member_id)
+        return voters > 0 and survives(voters=voters, unresponsive=silent)
+
+
+def release_who_is_done(formed: Formed) -> Decision | None:
+    """CONTINUE launches of caught-up voters, and terminations of instances without a member (INV-5)."""
+    for instance in formed.view.waiting(Transition.LAUNCHING):
+        member = formed.membership.of(instance.instance_id)
+        # A linearizable read on the member itself waits until it has applied all that was committed before.
+        if member and not member.is_learner and member.is_started and member.member_id in formed.membership.serving:
+            return _complete(instance, Transition.LAUNCHING, Result.CONTINUE, Reason.CAUGHT_UP_VOTER)
+    for instance in formed.view.waiting(Transition.TERMINATING):
+        if formed.membership.of(instance.instance_id) is None:
+            return _complete(instance, Transition.TERMINATING, Result.CONTINUE, Reason.NOT_A_MEMBER)
+    return None
+
+
+def publish_the_list(formed: Formed) -> Decision | None:
+    """Publish each change before the next is made, so that no host boots from a list that is two changes old."""
+    record = current_record(formed.view, formed.record, formed.membership)
+    if without_clocks(record) == without_clocks(formed.record):
+        return None
+    return Act(action=PublishRecord(record), reason=Reason.LIST_CHANGED, detail=record.initial_cluster())
+
+
+def remove_the_dead(formed: Formed) -> Decision | None:
+    """Remove members whose instance is gone: those first that hold a newcomer's peer URL."""
+    newcomers = {formed.policy.peer_url(i.private_ip or "") for i in formed.view.waiting(Transition.LAUNCHING)}
+    dead = sorted(
+        (m for m in formed.membership.members if formed.is_gone(m)),
+        key=lambda m: (not newcomers & set(m.peer_urls), not m.is_learner, m.is_started, m.member_id),
+    )
+    return _remove_first(formed, dead, Reason.INSTANCE_GONE)
+
+
+def settle_the_learner(formed: Formed) -> Decision | None:
+    """One member at a time is on its way in: promote it, wait for it, or give it up (INV-3)."""
+    for member in formed.membership.members:
+        if member.is_started and not member.is_learner:
+            continue
+        if formed.is_leaving(member):
+            return _remove(formed, member, Reason.INSTANCE_LEAVING)
+        if _is_overdue(formed, member):
+            return _give_up(formed, member)
+        if not member.is_learner:
+            if member.member_id in formed.membership.serving:
+                continue  # it serves; its name is on the way
+            return _wait_for(formed, member, Reason.MEMBER_STARTING)
+        # A learner may be promoted up to 7 s before it serves clients (docs/decisions/0010): wait until it answers.
+        if member.is_started and member.member_id in formed.membership.answering:
+            return Act(action=PromoteMember(member.member_id), reason=Reason.LEARNER_SERVES, detail=str(member))
+        return _wait_for(formed, member, Reason.LEARNER_CATCHING_UP)
+    return None
+
+
+def let_leavers_go(formed: Formed) -> Decision | None:
+    """Remove the voters of leaving instances, silent ones first, the leader last and after handing over."""
+    leader = formed.membership.leader
+    leavers = sorted(
+        (m for m in formed.membership.voters if formed.is_leaving(m) and _may_act_on(formed, m)),
+        key=lambda m: (m.member_id in formed.membership.serving, m.member_id == leader, m.member_id),
+    )
+    if not leavers:
+        return None
+    first = leavers[0]
+    if first.member_id in formed.membership.serving and _waits_for_replacement(formed, first):
+        return None  # the rules below bring the replacement in
+    if first.member_id == leader and formed.may_remove(first) and not formed.view.transfer_failed:
+        target = _next_leader(formed)
+        if target:
+            return Act(
+                action=MoveLeadership(first.member_id, target.member_id),
+                reason=Reason.LEADER_LEAVING,
+                detail=f"{first} to {target}",
+            )
+    return _remove_first(formed, leavers, Reason.INSTANCE_LEAVING)
+
+
+def let_newcomers_join(formed: Formed) -> Decision | None:
+    """Add the member of the instance that has waited longest, one at a time."""
+    for instance in formed.view.waiting(Transition.LAUNCHING):
+        if formed.membership.of(instance.instance_id) is None and can_host(instance):
+            return _add(formed, instance)
+    return None
+
+
+def replace_the_silent(formed: Formed) -> Decision | None:
+    """Have the group replace an instance in service whose member is silent or missing beyond the grace period."""
+    silent = current_record(formed.view, formed.record, formed.membership).unresponsive_since
+    grace = formed.policy.unresponsive_grace.total_seconds()
+    for instance_id, since in silent.items():
+        instance = formed.view.group.find(instance_id)
+        if instance is None or not instance.is_healthy or formed.view.observed_at - since < grace:
+            continue
+        member = formed.membership.of(instance_id)
+        if not all(i.is_healthy or i.ec2_state.is_ending for i in formed.view.group.instances):
+            return Wait(reason=Reason.ONE_AT_A_TIME, detail=f"before {instance_id} is replaced")
+        if member and not formed.may_remove(member):
+            return _refuse(formed, member)
+        reason = Reason.UNRESPONSIVE if member else Reason.MEMBERLESS
+        return Act(action=MarkUnhealthy(instance_id), reason=reason, detail=f"{instance_id} since {since}")
+    return None
+
+
+def publish_the_rest(formed: Formed) -> Decision | None:
+    """Publish what no host waits for: the clocks and the plain list."""
+    record = current_record(formed.view, formed.record, formed.membership)
+    if record != formed.record:
+        return Act(action=PublishRecord(record), reason=Reason.CLOCKS)
+    text = record.initial_cluster()
+    if text != formed.view.stored.initial_cluster:
+        return Act(action=PublishInitialCluster(text), reason=Reason.LIST_CHANGED, detail=text)
+    return None
+
+
+def wait_for_the_rest(formed: Formed) -> Decision | None:
+    """Say what is still expected, if anything is."""
+    leavers = [str(m) for m in formed.membership.voters if formed.is_leaving(m)]
+    if leavers:
+        return Wait(reason=Reason.REPLACEMENT_EXPECTED, detail=", ".join(leavers))
+    if formed.record.unresponsive_since:
+        return Wait(reason=Reason.GRACE_PERIOD, detail=", ".join(formed.record.unresponsive_since))
+    missing = formed.view.group.desired - len(formed.staying_voters())
+    if missing > 0 or formed.view.all_waiting():
+        return Wait(reason=Reason.VOTERS_MISSING, detail=f"{max(missing, 0)} missing", keep_alive=_launches(formed))
+    return None
+
+
+def _add(formed: Formed, instance: Instance) -> Decision:
+    url = formed.policy.peer_url(instance.private_ip or "")
+    holder = next((m for m in formed.membership.members if url in m.peer_urls), None)
+    if holder:
+        return Refuse(reason=Reason.PEER_URL_TAKEN, detail=f"{url} is {holder}'s", keep_alive=_launches(formed))
+    voters = formed.membership.voters
+    if not allows_add(voters=len(voters), unresponsive=formed.membership.silent_voters()):
+        return Refuse(
+            reason=Reason.QUORUM_AT_RISK, detail=f"adding {instance.instance_id}", keep_alive=_launches(formed)
+        )
+    as_learner = formed.membership.supports_learners
+    if not as_learner and len(voters) == 1 and instance.instance_id not in formed.view.hosts_up:
+        # The second voter makes the first one's quorum its own: nothing is undone if it never starts (seed.md, L148).
+        return Wait(reason=Reason.HOST_NOT_UP, detail=instance.instance_id, keep_alive=_launches(formed))
+    return Act(
+        action=AddMember(instance.instance_id, url, as_learner), reason=Reason.NEWCOMER, detail=instance.instance_id
+    )
+
+
+def _is_overdue(formed: Formed, member: Member) -> bool:
+    entry = formed.record.entry_of(member)
+    waited = formed.view.observed_at - entry.since if entry else 0
+    return waited >= formed.policy.join_timeout.total_seconds()
+
+
+def _give_up(formed: Formed, member: Member) -> Decision:
+    """Abandon the launch first: the learner of an abandoned launch is removed as a leaver's, and never added again."""
+    instance = formed.view.group.find(formed.owner(member))
+    if instance and formed.view.is_waiting(instance, Transition.LAUNCHING):
+        return _complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.LEARNER_OVERDUE)
+    return _remove(formed, member, Reason.LEARNER_OVERDUE)
+
+
+def _waits_for_replacement(formed: Formed, member: Member) -> bool:
+    """Whether a voter is still expected in the place of a leaving one, and the time for that is not over."""
+    if len(formed.staying_voters()) >= formed.view.group.desired:
+        return False
+    owner = formed.owner(member)
+    since = formed.record.leaving_since.get(owner) if owner else None
+    waited = formed.view.observed_at - since if since is not None else 0
+    return waited < formed.policy.replacement_wait.total_seconds()
+
+
+def _may_act_on(formed: Formed, member: Member) -> bool:
+    """Whether a leaver waits for us. One that is only on its way to the wait state is left alone."""
+    instance = formed.view.group.find(formed.owner(member))
+    return instance is not None and instance.lifecycle is not Lifecycle.TERMINATING
+
+
+def _next_leader(formed: Formed) -> Member | None:
+    """Return the staying voter that serves and has applied most: one that is dead would stop all writes."""
+    serving = [m for m in formed.staying_voters() if m.member_id in formed.membership.serving]
+    return max(serving, key=lambda m: (formed.membership.raft_index.get(m.member_id, 0), m.member_id), default=None)
+
+
+def _remove_first(formed: Formed, members: Sequence[Member], reason: Reason) -> Decision | None:
+    """Remove the first member that may be removed; refuse if there are some and none may."""
+    for member in members:
+        if formed.may_remove(member):
+            return _remove(formed, member, reason)
+    return _refuse(formed, members[0]) if members else None
+
+
+def _remove(formed: Formed, member: Member, reason: Reason) -> Decision:
+    if not formed.may_remove(member):
+        return _refuse(formed, member)
+    return Act(action=RemoveMember(member.member_id), reason=reason, detail=str(member))
+
+
+def _refuse(formed: Formed, member: Member) -> Refuse:
+    last = len(formed.membership.voters) == 1 and not member.is_learner
+    return Refuse(reason=Reason.LAST_VOTER if last else Reason.QUORUM_AT_RISK, detail=f"removing {member}")
+
+
+def _wait_for(formed: Formed, member: Member, reason: Reason) -> Wait:
+    return Wait(reason=reason, detail=str(member), look=Look.ETCD, keep_alive=_launches(formed))
+
+
+def _launches(formed: Formed) -> tuple[tuple[InstanceId, Transition], ...]:
+    return tuple((i.instance_id, Transition.LAUNCHING) for i in formed.view.waiting(Transition.LAUNCHING))
+
+
+def _complete(instance: Instance, transition: Transition, result: Result, reason: Reason) -> Act:
+    return Act(
+        action=CompleteLifecycleAction(instance.instance_id, transition, result),
+        reason=reason,
+        detail=f"{instance.instance_id} in {instance.lifecycle_raw}",
+    )

@@ -1,0 +1,123 @@
+"""What the record ought to say (INV-7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from .model import Instance, InstanceId, Lifecycle, Member, Transition
+from .policy import Policy
+from .record import Record, RecordedMember, RecordState
+from .view import Membership, View
+
+
+def cohort_record(view: View, policy: Policy, cohort: Iterable[Instance]) -> Record:
+    """Return the record that forms a new generation out of these instances."""
+    last = view.stored.record
+    generation = last.generation + 1 if last else 1
+    now = int(view.observed_at)
+    return Record(
+        generation=generation,
+        group_arn=view.group.arn,
+        token=_token(view.group.arn, generation),
+        state=RecordState.NEW,
+        cluster_id=None,
+        created_at=now,
+        members=tuple(
+            RecordedMember(
+                instance=i.instance_id,
+                member_id=None,
+                name="",
+                peer_urls=(policy.peer_url(i.private_ip or ""),),
+                client_urls=(policy.client_url(i.private_ip or ""),),
+                is_started=False,
+                is_learner=False,
+                life=f"g{generation}",
+                since=now,
+            )
+            for i in sorted(cohort, key=lambda i: i.instance_id)
+        ),
+    )
+
+
+def adoption_record(view: View, membership: Membership) -> Record:
+    """Return the first record of a cluster that runs already."""
+    now = int(view.observed_at)
+    blank = Record(
+        generation=1,
+        group_arn=view.group.arn,
+        token=_token(view.group.arn, 1),
+        state=RecordState.EXISTING,
+        cluster_id=membership.cluster_id,
+        created_at=now,
+        members=(),
+    )
+    return current_record(view, blank, membership)
+
+
+def current_record(view: View, last: Record, membership: Membership) -> Record:
+    """Return the record of a formed cluster as it is now: the live list, nothing but the live list."""
+    return replace(
+        last,
+        state=RecordState.EXISTING,
+        cluster_id=membership.cluster_id,
+        members=tuple(_entry(view, last, membership, m) for m in membership.members),
+        unresponsive_since=_keep_clocks(view, last.unresponsive_since, _unresponsive(view, membership)),
+        leaving_since=_keep_clocks(view, last.leaving_since, _leaving(view, membership)),
+    )
+
+
+def retired_record(last: Record) -> Record:
+    """Return the record of a generation that is over."""
+    return replace(last, state=RecordState.RETIRED)
+
+
+def without_clocks(record: Record) -> Record:
+    """Return what agents and people read of a record."""
+    empty: Mapping[InstanceId, int] = MappingProxyType({})
+    return replace(record, unresponsive_since=empty, leaving_since=empty)
+
+
+def _token(group_arn: str, generation: int) -> str:
+    """Return the initial cluster token: the group's own UUID makes it differ from every other cluster's.
+
+    An ARN reads ``arn:aws:autoscaling:region:account:autoScalingGroup:uuid:autoScalingGroupName/name``.
+    """
+    parts = group_arn.split(":")
+    uuid = parts[6] if len(parts) > 6 else group_arn  # noqa: PLR2004 - the seventh part, see above
+    return f"etcd-{uuid}-g{generation}"
+
+
+def _entry(view: View, last: Record, membership: Membership, member: Member) -> RecordedMember:
+    before = last.entry_of(member)
+    return RecordedMember(
+        instance=membership.owners[member.member_id],
+        member_id=member.member_id,
+        name=member.name,
+        peer_urls=member.peer_urls,
+        client_urls=member.client_urls,
+        is_started=member.is_started,
+        is_learner=member.is_learner,
+        life=before.life if before else f"{member.member_id:x}",
+        since=before.since if before else int(view.observed_at),
+    )
+
+
+def _unresponsive(view: View, membership: Membership) -> Iterable[InstanceId]:
+    """Yield the instances in service whose voter does not serve, or that have no member."""
+    for instance in view.group.instances:
+        if instance.lifecycle is Lifecycle.IN_SERVICE and not view.is_leaving(instance):
+            member = membership.of(instance.instance_id)
+            if member is None or (not member.is_learner and member.member_id not in membership.serving):
+                yield instance.instance_id
+
+
+def _leaving(view: View, membership: Membership) -> Iterable[InstanceId]:
+    for instance in view.waiting(Transition.TERMINATING):
+        if membership.of(instance.instance_id):
+            yield instance.instance_id
+
+
+def _keep_clocks(view: View, last: Mapping[InstanceId, int], now: Iterable[InstanceId]) -> Mapping[InstanceId, int]:
+    return MappingProxyType({i: last.get(i, int(view.observed_at)) for i in sorted(now)})

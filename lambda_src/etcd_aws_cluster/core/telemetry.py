@@ -1,0 +1,37 @@
+"""What a run tells about itself."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+
+class Metric(StrEnum):
+    """Metric names; each has the dimension ``cluster`` and an alarm or a widget that reads it."""
+
+    TICK = "Tick"
+    DESIRED = "Desired"
+    VOTERS = "Voters"
+    VOTERS_RESPONDING = "VotersResponding"
+    LEARNERS = "Learners"
+    QUORUM_LOST = "QuorumLost"
+    REFUSED = "Refused"
+    MEMBERSHIP_CHANGES = "MembershipChanges"
+    RECONCILE_ERRORS = "ReconcileErrors"
+    MALFORMED_MESSAGES = "MalformedMessages"
+
+
+class Telemetry(Protocol):
+    """Logs and metrics."""
+
+    def decision(self, kind: str, reason: str, detail: str, **facts: object) -> None:
+        """Log a decision, once for each time that it changes."""
+
+    def trouble(self, what: str, error: Exception) -> None:
+        """Log something that went wrong and that a later look gets over."""
+
+    def gauge(self, name: Metric, value: float) -> None:
+        """Record a value as it is at the end of the run."""
+
+    def count(self, name: Metric) -> None:
+        """Count one."""

@@ -1,0 +1,156 @@
+"""One observation, whole, and the membership that can be read off it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from .model import (
+    LEAVING,
+    POOL,
+    ClusterId,
+    Group,
+    Instance,
+    InstanceId,
+    Lifecycle,
+    Member,
+    MemberId,
+    Reading,
+    Transition,
+)
+from .ports import Stored
+from .quorum import majority
+from .record import Record
+
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]+")
+_WAIT_STATES = {Lifecycle.PENDING_WAIT: Transition.LAUNCHING, Lifecycle.TERMINATING_WAIT: Transition.TERMINATING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What is known at one moment.
+
+    Attributes:
+        observed_at: Epoch seconds.
+        completed: Lifecycle actions that this run has completed; the group may not show it yet.
+        abandoned: Instances whose launch this run has abandoned.
+        transfer_failed: Whether handing over leadership was refused or went unanswered in this run.
+        hosts_up: Instances whose EC2 status checks pass, where that was asked.
+    """
+
+    observed_at: float
+    group: Group
+    stored: Stored
+    readings: tuple[Reading, ...] = ()
+    completed: frozenset[tuple[InstanceId, Transition]] = frozenset()
+    abandoned: frozenset[InstanceId] = frozenset()
+    transfer_failed: bool = False
+    hosts_up: frozenset[InstanceId] = frozenset()
+
+    def is_waiting(self, instance: Instance, transition: Transition) -> bool:
+        """Whether the instance's lifecycle action is ours to complete."""
+        return (
+            _WAIT_STATES.get(instance.lifecycle) is transition
+            and (instance.instance_id, transition) not in self.completed
+        )
+
+    def waiting(self, transition: Transition) -> tuple[Instance, ...]:
+        """Return the instances that wait for that transition, oldest first."""
+        return tuple(
+            sorted(
+                (i for i in self.group.instances if self.is_waiting(i, transition)),
+                key=lambda i: (i.launched_at, i.instance_id),
+            )
+        )
+
+    def all_waiting(self) -> tuple[tuple[InstanceId, Transition], ...]:
+        """Return every lifecycle action that is ours to complete."""
+        return tuple((i.instance_id, t) for t in Transition for i in self.waiting(t))
+
+    def is_leaving(self, instance: Instance) -> bool:
+        """Whether the instance is on its way out of the cluster, into the warm pool included."""
+        return instance.lifecycle in LEAVING | POOL or instance.instance_id in self.abandoned
+
+    def answering(self) -> tuple[Reading, ...]:
+        """Return the readings in which some etcd answered."""
+        return tuple(r for r in self.readings if r.cluster_id is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """The member list of one cluster, proven by linearizable reads on a quorum of its voters.
+
+    Attributes:
+        serving: Voters that answered a linearizable read themselves.
+        answering: Members that answered anything.
+        owners: The instance that each member is on; None where nothing tells.
+        endpoints: Where each answering member answered.
+    """
+
+    cluster_id: ClusterId
+    members: tuple[Member, ...]
+    serving: frozenset[MemberId]
+    answering: frozenset[MemberId]
+    leader: MemberId | None
+    raft_index: Mapping[MemberId, int]
+    endpoints: Mapping[MemberId, str]
+    owners: Mapping[MemberId, InstanceId | None]
+    supports_learners: bool
+
+    @property
+    def voters(self) -> tuple[Member, ...]:
+        """The members that vote, started or not."""
+        return tuple(m for m in self.members if not m.is_learner)
+
+    @property
+    def learners(self) -> tuple[Member, ...]:
+        """The members that do not vote."""
+        return tuple(m for m in self.members if m.is_learner)
+
+    def silent_voters(self, *, without: MemberId | None = None) -> int:
+        """Return how many voters do not serve, one of them not counted."""
+        return sum(m.member_id not in self.serving and m.member_id != without for m in self.voters)
+
+    def of(self, instance_id: InstanceId) -> Member | None:
+        """Return the member that is on an instance."""
+        return next((m for m in self.members if self.owners[m.member_id] == instance_id), None)
+
+
+def owner_of(member: Member, record: Record | None, group: Group) -> InstanceId | None:
+    """Return the instance that a member is on: by its name, else by our record, else by its address.
+
+    The address comes last: a dead predecessor may have had a newcomer's.
+    """
+    if _INSTANCE_ID.fullmatch(member.name):
+        return InstanceId(member.name)
+    entry = record.entry_of(member) if record else None
+    if entry and entry.instance:
+        return entry.instance
+    hosts = {urlsplit(url).hostname for url in member.peer_urls}
+    return next((i.instance_id for i in group.instances if i.private_ip in hosts), None)
+
+
+def read_membership(view: View, cluster_id: ClusterId) -> Membership | None:
+    """Return the membership of a cluster, or None without proof: no quorum, or lists that differ (look again)."""
+    answers = [r for r in view.answering() if r.cluster_id == cluster_id and r.member_id is not None]
+    lists = {tuple(sorted(r.members, key=lambda m: m.member_id)) for r in answers if r.members is not None}
+    if len(lists) != 1:
+        return None
+    members = lists.pop()
+    voters = {m.member_id for m in members if not m.is_learner}
+    serving = frozenset(r.member_id for r in answers if r.is_linearizable and r.member_id in voters)
+    if len(serving) < majority(len(voters)):
+        return None
+    return Membership(
+        cluster_id=cluster_id,
+        members=members,
+        serving=frozenset(m for m in serving if m is not None),
+        answering=frozenset(r.member_id for r in answers if r.member_id is not None),
+        leader=next((r.leader_id for r in answers if r.is_linearizable and r.leader_id), None),
+        raft_index={r.member_id: r.raft_index for r in answers if r.member_id is not None},
+        endpoints={r.member_id: r.endpoint for r in answers if r.member_id is not None},
+        owners={m.member_id: owner_of(m, view.stored.record, view.group) for m in members},
+        supports_learners=all(r.supports_learners for r in answers),
+    )
