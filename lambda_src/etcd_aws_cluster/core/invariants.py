@@ -23,7 +23,7 @@ from .actions import (
     RemoveMember,
 )
 from .errors import InvariantViolationError
-from .model import POOL, Lifecycle, Result, Transition
+from .model import POOL, Result, Transition
 from .quorum import allows_add, survives
 from .record import Record, RecordState
 from .view import Membership, View, read_membership
@@ -84,14 +84,26 @@ def _check_forming(view: View, record: Record) -> None:
 
 def _check_record(view: View, record: Record) -> None:
     if record.state is RecordState.RETIRED:
-        last = view.stored.record
-        _require(last is not None and record.members == last.members, 7, "retiring changes nothing else")
+        _check_retiring(view, record)
         return
     _require(record.state is RecordState.EXISTING and record.cluster_id is not None, 7, "only a live list is published")
     membership = read_membership(view, record.cluster_id) if record.cluster_id else None
     _require(membership is not None, 7, "the list to publish was not confirmed by a quorum")
     live = {m.member_id for m in membership.members} if membership else set()
     _require({m.member_id for m in record.members} == live, 7, "the record would differ from the live list")
+
+
+def _check_retiring(view: View, record: Record) -> None:
+    last, group = view.stored.record, view.group
+    if last is None or record.members != last.members:
+        raise InvariantViolationError("INV-7: retiring changes nothing else")
+    if last.state is not RecordState.EXISTING or group.is_deleting:
+        return
+    for member in last.members:
+        listed = group.find(member.instance)
+        leaving = listed is not None and view.is_leaving(listed)
+        ending = member.instance is not None and group.ec2_state(member.instance).is_ending
+        _require(leaving or ending, 1, f"{member.instance} of a formed cluster stays")
 
 
 def _check_change(view: View, membership: Membership, change: MembershipChange) -> None:

@@ -81,9 +81,8 @@ def plan(view: View, policy: Policy) -> Decision:
         decision = rule(formed)
         if decision:
             return decision
-    return _first_act(rule(formed) for rule in _IN_ITS_TURN) or Settled(
-        detail=f"{len(membership.voters)} voters, {view.group.desired} desired"
-    )
+    settled = Settled(detail=f"{len(membership.voters)} voters, {view.group.desired} desired")
+    return _first_act(rule(formed) for rule in _IN_ITS_TURN) or settled
 
 
 def _first_act(decisions: Iterable[Decision | None]) -> Decision | None:

@@ -1,0 +1,1 @@
+"""Observe, plan, check, execute: the loop of one run."""

@@ -1,0 +1,144 @@
+"""Action to port call, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum, auto
+from typing import assert_never
+
+from ..core.actions import (
+    Action,
+    AddMember,
+    AdoptCluster,
+    CompleteLifecycleAction,
+    FormCluster,
+    MarkUnhealthy,
+    MembershipChange,
+    MoveLeadership,
+    PromoteMember,
+    PublishInitialCluster,
+    PublishRecord,
+    RemoveMember,
+)
+from ..core.errors import AwsError, EtcdError, RejectedError, Rejection
+from ..core.model import MemberId, Result
+from ..core.policy import Policy
+from ..core.ports import InstanceGroup, MembershipApi, RecordStore
+from ..core.record import Record
+from ..core.telemetry import Metric, Telemetry
+from ..core.view import Membership, View, read_membership
+from .observe import Observer
+
+
+class Outcome(Enum):
+    """DONE: look again at once. NOT_YET: etcd will say yes soon. REFUSED: in a while, or not at all."""
+
+    DONE = auto()
+    NOT_YET = auto()
+    REFUSED = auto()
+
+
+class ActionExecutor:
+    """Carries out one action. What it cannot know the outcome of it does not repeat: the next look tells (INV-6)."""
+
+    def __init__(
+        self,
+        *,
+        members: MembershipApi,
+        group: InstanceGroup,
+        store: RecordStore,
+        policy: Policy,
+        telemetry: Telemetry,
+        observer: Observer,
+    ) -> None:
+        self._members = members
+        self._group = group
+        self._store = store
+        self._policy = policy
+        self._telemetry = telemetry
+        self._observer = observer
+
+    def execute(self, view: View, action: Action) -> Outcome:
+        """Do it.
+
+        Raises:
+            AwsError: The record could not be written, or the group not be told; one instance's lifecycle action that
+                could not be completed is logged and left for the next run, since others wait too.
+        """
+        match action:
+            case FormCluster(record) | AdoptCluster(record):
+                self._note_record(self._store.claim(record))
+            case PublishRecord(record):
+                self._store.write(record)
+                self._note_record(record)
+            case PublishInitialCluster(text):
+                self._store.write_initial_cluster(text)
+                self._observer.note(lambda stored: replace(stored, initial_cluster=text))
+            case CompleteLifecycleAction():
+                self._complete(action)
+            case MarkUnhealthy(instance_id):
+                self._group.mark_unhealthy(instance_id)
+                self._observer.look_again_at_aws()
+            case AddMember() | PromoteMember() | RemoveMember() | MoveLeadership():
+                return self._ask_etcd(view, action)
+            case _:
+                assert_never(action)
+        return Outcome.DONE
+
+    def _note_record(self, record: Record) -> None:
+        self._observer.note(lambda stored: replace(stored, record=record))
+
+    def _complete(self, action: CompleteLifecycleAction) -> None:
+        memory = self._observer.memory
+        memory.completed.add((action.instance_id, action.transition))
+        try:
+            self._group.complete(action.instance_id, action.transition, action.result)
+        except AwsError as error:
+            self._telemetry.trouble("lifecycle action not completed", error)
+            self._telemetry.count(Metric.RECONCILE_ERRORS)
+            return
+        if action.result is Result.ABANDON:
+            memory.abandoned.add(action.instance_id)
+
+    def _ask_etcd(self, view: View, action: MembershipChange | MoveLeadership) -> Outcome:
+        try:
+            self._call_etcd(view, action)
+        except EtcdError as error:
+            rejection = error.rejection if isinstance(error, RejectedError) else None
+            if isinstance(action, MoveLeadership):
+                self._observer.memory.transfer_failed = True
+            if rejection is Rejection.NOT_IN_SYNC:
+                return Outcome.NOT_YET
+            self._telemetry.trouble(f"{type(action).__name__} did not go through", error)
+            return Outcome.REFUSED
+        if not isinstance(action, MoveLeadership):
+            self._telemetry.count(Metric.MEMBERSHIP_CHANGES)
+        return Outcome.DONE
+
+    def _call_etcd(self, view: View, action: MembershipChange | MoveLeadership) -> None:
+        membership = _membership(view)
+        match action:
+            case AddMember(_, peer_url, as_learner):
+                self._members.add_member(_door(membership), peer_url, as_learner=as_learner)
+            case PromoteMember(member_id):
+                self._members.promote_member(_door(membership), member_id)
+            case RemoveMember(member_id):
+                self._members.remove_member(_door(membership, besides=member_id), member_id)
+            case MoveLeadership(leader, target):
+                self._members.move_leadership(membership.endpoints[leader], target)
+            case _:
+                assert_never(action)
+
+
+def _membership(view: View) -> Membership:
+    record = view.stored.record
+    membership = read_membership(view, record.cluster_id) if record and record.cluster_id else None
+    if membership is None:
+        raise AssertionError("a checked membership change without a proven membership")
+    return membership
+
+
+def _door(membership: Membership, *, besides: MemberId | None = None) -> str:
+    """Return the endpoint to send a change to: the leader's, else any serving voter's, never that of the leaver."""
+    serving = sorted(membership.serving - {besides}, key=lambda m: (m != membership.leader, m))
+    return membership.endpoints[serving[0]]

@@ -1,0 +1,129 @@
+"""Ports to View: everything that a decision rests on, and what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from ..core.model import LAUNCHING, POOL, Group, InstanceId, Transition
+from ..core.policy import Policy
+from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore, Stored
+from ..core.record import Record, RecordState
+from ..core.view import View, owner_of
+
+
+@dataclass(slots=True)
+class Memory:
+    """What this run has done, and AWS may not show yet."""
+
+    completed: set[tuple[InstanceId, Transition]] = field(default_factory=set)
+    abandoned: set[InstanceId] = field(default_factory=set)
+    transfer_failed: bool = False
+
+
+class Observer:
+    """Looks at the group seldom, at etcd each time: promotion follows catching up at once, AWS quotas are left alone."""
+
+    def __init__(
+        self,
+        *,
+        members: MembershipApi,
+        group: InstanceGroup,
+        store: RecordStore,
+        clock: Clock,
+        policy: Policy,
+        aws_max_age: timedelta,
+        executor: Executor,
+    ) -> None:
+        self.memory = Memory()
+        self._members = members
+        self._group = group
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._aws_max_age = aws_max_age
+        self._executor = executor
+        self._seen: tuple[Group, Stored] | None = None
+        self._seen_at = 0.0
+        self._hosts_up: frozenset[InstanceId] = frozenset()
+        self._owners: set[InstanceId] = set()
+
+    def look(self) -> View:
+        """Return what is so now.
+
+        Raises:
+            AwsError: The group or the record could not be read. Nothing is decided without them.
+        """
+        group, stored = self._look_at_aws()
+        readings = tuple(self._executor.map(self._members.read, endpoints(group, stored.record, self._policy)))
+        view = View(
+            observed_at=self._clock.now(),
+            group=group,
+            stored=stored,
+            readings=readings,
+            completed=frozenset(self.memory.completed),
+            abandoned=frozenset(self.memory.abandoned),
+            transfer_failed=self.memory.transfer_failed,
+            hosts_up=self._hosts_up,
+        )
+        self._owners |= set(_owners(view))
+        return view if all(r.supports_learners for r in readings) else self._with_hosts(view)
+
+    def note(self, change: Callable[[Stored], Stored]) -> None:
+        """Take over what was just written, so that the next look needs no call for it."""
+        if self._seen:
+            self._seen = (self._seen[0], change(self._seen[1]))
+
+    def look_again_at_aws(self) -> None:
+        """Make the next look read AWS anew."""
+        self._seen = None
+
+    def _look_at_aws(self) -> tuple[Group, Stored]:
+        if self._seen and self._clock.monotonic() - self._seen_at < self._aws_max_age.total_seconds():
+            return self._seen
+        stored = self._store.read()
+        recorded = {m.instance for m in stored.record.members if m.instance} if stored.record else set()
+        self._seen = (self._group.read(recorded | self._owners), stored)
+        self._seen_at = self._clock.monotonic()
+        self._hosts_up = frozenset()
+        return self._seen
+
+    def _with_hosts(self, view: View) -> View:
+        """Ask whether newcomers' hosts are up: only a cluster without learners needs to know."""
+        if not self._hosts_up:
+            newcomers = (i.instance_id for i in view.waiting(Transition.LAUNCHING))
+            self._hosts_up = frozenset(i for i in newcomers if self._group.passes_status_checks(i))
+        return replace(view, hosts_up=self._hosts_up)
+
+
+def endpoints(group: Group, record: Record | None, policy: Policy) -> tuple[str, ...]:
+    """Return the client endpoints to ask, in a fixed order.
+
+    Addresses come from EC2 and from peer URLs that a quorum confirmed, never from client URLs that a member may
+    advertise as it likes. Newcomers of a formed cluster are not asked: nothing runs there, and a host that drops
+    packets would slow each look by the connect timeout.
+    """
+    recorded = record.members if record and record.state is not RecordState.RETIRED else ()
+    listed = {m.instance for m in recorded}
+    formed = record is not None and record.state is RecordState.EXISTING
+    hosts = {
+        i.private_ip
+        for i in group.instances
+        if i.private_ip and not i.ec2_state.has_ended and i.lifecycle not in POOL
+        if not (formed and i.lifecycle in LAUNCHING and i.instance_id not in listed)
+    }
+    hosts |= {
+        urlsplit(m.peer_urls[0]).hostname
+        for m in recorded
+        if m.peer_urls and not (m.instance and group.ec2_state(m.instance).has_ended)
+    }
+    return tuple(sorted(policy.client_url(h) for h in hosts if h))
+
+
+def _owners(view: View) -> Iterable[InstanceId]:
+    """Yield the instances that the answering members are on, so that the next look asks EC2 about them."""
+    members = {m for r in view.readings for m in r.members or ()}
+    return filter(None, (owner_of(m, view.stored.record, view.group) for m in members))

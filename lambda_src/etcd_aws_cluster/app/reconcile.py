@@ -1,0 +1,163 @@
+"""One run: look, decide, act on one thing, look again; until nothing is left to do or the time is nearly up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ..core.actions import Act, Decision, Look, Reason, Refuse, Settled, Wait
+from ..core.errors import AwsError
+from ..core.invariants import check
+from ..core.planner import plan
+from ..core.policy import Policy
+from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore
+from ..core.telemetry import Metric, Telemetry
+from ..core.view import View, read_membership
+from .execute import ActionExecutor, Outcome
+from .observe import Observer
+
+_MOST_MEMBERS_ASKED_AT_ONCE = 32
+_AFTER_A_REFUSAL = timedelta(milliseconds=250)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often to look, and when to stop.
+
+    Attributes:
+        etcd: Between two looks at etcd while something is expected of it.
+        aws: A look at the group or the record is good for that long.
+        reserve: Time left for the function's end: heartbeats, metrics, and a call that hangs.
+    """
+
+    etcd: timedelta = timedelta(milliseconds=100)
+    aws: timedelta = timedelta(seconds=2)
+    reserve: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """How a run ended."""
+
+    decision: str
+    reason: str
+    detail: str
+    steps: int
+
+
+class Reconciler:
+    """Brings one cluster closer to what its group wants."""
+
+    def __init__(
+        self,
+        *,
+        members: MembershipApi,
+        group: InstanceGroup,
+        store: RecordStore,
+        clock: Clock,
+        policy: Policy,
+        telemetry: Telemetry,
+        pace: Pace | None = None,
+    ) -> None:
+        self._members = members
+        self._group = group
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._telemetry = telemetry
+        self._pace = pace or Pace()
+
+    def run(self, time_left: Callable[[], float]) -> RunReport:
+        """Work until nothing is left to do, or ``time_left()`` (seconds) is down to the reserve.
+
+        Raises:
+            AwsError: The group or the record could not be read or written; the next tick looks again.
+            InvariantViolationError: A decision would have broken a safety rule; it was not carried out.
+        """
+        with ThreadPoolExecutor(max_workers=_MOST_MEMBERS_ASKED_AT_ONCE) as pool:
+            observer = Observer(
+                members=self._members,
+                group=self._group,
+                store=self._store,
+                clock=self._clock,
+                policy=self._policy,
+                aws_max_age=self._pace.aws,
+                executor=pool,
+            )
+            executor = ActionExecutor(
+                members=self._members,
+                group=self._group,
+                store=self._store,
+                policy=self._policy,
+                telemetry=self._telemetry,
+                observer=observer,
+            )
+            return self._loop(observer, executor, time_left)
+
+    def _loop(self, observer: Observer, executor: ActionExecutor, time_left: Callable[[], float]) -> RunReport:
+        said: Decision | None = None
+        steps = 0
+        while True:
+            view = observer.look()
+            decision = plan(view, self._policy)
+            if decision != said:
+                self._say(view, decision)
+                said = decision
+            steps += 1
+            pause = self._carry_out(executor, view, decision)
+            if pause is None or time_left() <= (self._pace.reserve + pause).total_seconds():
+                return self._end(view, decision, steps)
+            self._clock.sleep(pause.total_seconds())
+
+    def _carry_out(self, executor: ActionExecutor, view: View, decision: Decision) -> timedelta | None:
+        """Act if there is something to do. Returns how long to wait before the next look; None ends the run."""
+        match decision:
+            case Act(action=action):
+                check(view, action)
+                match executor.execute(view, action):
+                    case Outcome.DONE:
+                        return timedelta(0)
+                    case Outcome.NOT_YET:
+                        return self._pace.etcd
+                    case Outcome.REFUSED:
+                        return _AFTER_A_REFUSAL
+            case Wait(look=Look.ETCD) | Refuse(look=Look.ETCD):
+                return self._pace.etcd
+            case Wait() | Refuse() | Settled():
+                return None
+
+    def _say(self, view: View, decision: Decision) -> None:
+        self._telemetry.decision(
+            type(decision).__name__,
+            decision.reason.name,
+            decision.detail,
+            **({"action": type(decision.action).__name__} if isinstance(decision, Act) else {}),
+            desired=view.group.desired,
+            instances={i.instance_id: i.lifecycle_raw for i in view.group.instances},
+            problems={r.endpoint: r.problem for r in view.readings if r.problem},
+        )
+
+    def _end(self, view: View, decision: Decision, steps: int) -> RunReport:
+        for instance_id, transition in decision.keep_alive if isinstance(decision, Wait | Refuse) else ():
+            try:
+                self._group.heartbeat(instance_id, transition)
+            except AwsError as error:
+                self._telemetry.trouble("heartbeat not recorded", error)
+                self._telemetry.count(Metric.RECONCILE_ERRORS)
+        self._measure(view, decision)
+        return RunReport(
+            decision=type(decision).__name__, reason=decision.reason.name, detail=decision.detail, steps=steps
+        )
+
+    def _measure(self, view: View, decision: Decision) -> None:
+        record = view.stored.record
+        membership = read_membership(view, record.cluster_id) if record and record.cluster_id is not None else None
+        self._telemetry.gauge(Metric.DESIRED, view.group.desired)
+        self._telemetry.gauge(Metric.QUORUM_LOST, decision.reason is Reason.QUORUM_LOST)
+        self._telemetry.gauge(Metric.REFUSED, isinstance(decision, Refuse))
+        if membership:
+            self._telemetry.gauge(Metric.VOTERS, len(membership.voters))
+            self._telemetry.gauge(Metric.VOTERS_RESPONDING, len(membership.serving))
+            self._telemetry.gauge(Metric.LEARNERS, len(membership.learners))
