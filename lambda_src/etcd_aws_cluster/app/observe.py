@@ -25,7 +25,7 @@ class Memory:
 
 
 class Observer:
-    """Looks at the group seldom, at etcd each time: promotion follows catching up at once, AWS quotas are left alone."""
+    """Looks at etcd each time, at AWS seldom: promotion follows catching up at once, API quotas are left alone."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ def endpoints(group: Group, record: Record | None, policy: Policy) -> tuple[str,
     recorded = record.members if record and record.state is not RecordState.RETIRED else ()
     listed = {m.instance for m in recorded}
     formed = record is not None and record.state is RecordState.EXISTING
-    hosts = {
+    hosts: set[str | None] = {
         i.private_ip
         for i in group.instances
         if i.private_ip and not i.ec2_state.has_ended and i.lifecycle not in POOL

@@ -163,10 +163,7 @@ def _check_termination(view: View, action: CompleteLifecycleAction) -> None:
         _require(all(m.instance != action.instance_id for m in record.members), 5, "it is of the forming cohort")
         return
     instance = view.group.find(action.instance_id)
-    if instance is not None and instance.lifecycle in {
-        Lifecycle.WARMED_PENDING_WAIT,
-        Lifecycle.WARMED_TERMINATING_WAIT,
-    }:
+    if instance is not None and instance.lifecycle in POOL:
         _require(all(m.instance != action.instance_id for m in record.members), 5, "its member is still recorded")
         return
     _require(_proven(view).of(action.instance_id) is None, 5, "its member is still listed")
