@@ -1,0 +1,189 @@
+"""etcd's JSON <-> the model. A shape that etcd does not send is a ValueError that names the field, never a crash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from ..core.model import ClusterId, Member, MemberId
+
+MAX_MEMBERS = 100
+"""Clusters have 3 to 9 members; a list far beyond that is not a list of members."""
+
+_MAX_ID = 2**64 - 1
+_DECIMAL = re.compile(r"[0-9]{1,20}")
+_HEX = re.compile(r"[0-9a-f]{1,16}", re.IGNORECASE)
+_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:[.+-].*)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """GET /version.
+
+    Attributes:
+        server: Major and minor of the one that answered.
+        cluster: The version all members agree on; None until the cluster has decided on one.
+        text: The server's version in full.
+    """
+
+    server: tuple[int, int]
+    cluster: tuple[int, int] | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """Who answered, for which cluster; the v3 API says it in every answer."""
+
+    cluster_id: ClusterId
+    member_id: MemberId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """POST /v3/maintenance/status."""
+
+    header: Header
+    leader_id: MemberId | None
+    raft_index: int
+    is_learner: bool
+
+
+def parse_versions(raw: object) -> Versions:
+    """Return what GET /version says; etcd 2.0 and older say less, and are not served."""
+    fields = _mapping(raw, "answer")
+    text = _text(fields.get("etcdserver"), "etcdserver")
+    server = _VERSION.fullmatch(text)
+    if server is None:
+        raise ValueError(f"etcdserver is {text[:40]!r}, expected a version such as 3.5.1")
+    # "not_decided" while a cluster forms; https://github.com/etcd-io/etcd/blob/main/server/etcdserver/api/etcdhttp
+    cluster = _VERSION.fullmatch(_text(fields.get("etcdcluster", ""), "etcdcluster"))
+    return Versions(
+        server=(int(server[1]), int(server[2])),
+        cluster=(int(cluster[1]), int(cluster[2])) if cluster else None,
+        text=text,
+    )
+
+
+def parse_header(raw: object) -> Header:
+    """Return the header of a v3 answer."""
+    header = _mapping(_mapping(raw, "answer").get("header"), "header")
+    return Header(
+        cluster_id=ClusterId(decimal_id(header.get("cluster_id"), "header.cluster_id")),
+        member_id=MemberId(decimal_id(header.get("member_id"), "header.member_id")),
+    )
+
+
+def parse_status(raw: object) -> Status:
+    """Return a v3 member's status. 3.0 to 3.3 do not tell the applied index; the log's index stands in."""
+    fields = _mapping(raw, "answer")
+    index = fields.get("raftAppliedIndex", fields.get("raftIndex", 0))
+    return Status(
+        header=parse_header(raw),
+        leader_id=MemberId(decimal_id(fields["leader"], "leader"))
+        if fields.get("leader", "0") not in {"0", 0}
+        else None,
+        raft_index=_number(index, "raftAppliedIndex"),
+        is_learner=_flag(fields.get("isLearner", False), "isLearner"),
+    )
+
+
+def parse_members(raw: object) -> tuple[Member, ...]:
+    """Return the member list of a v3 answer, by id."""
+    return _members(raw, "ID", decimal_id)
+
+
+def parse_v2_members(raw: object) -> tuple[Member, ...]:
+    """Return the member list of a v2 answer, by id."""
+    return _members(raw, "id", hex_id)
+
+
+def parse_v2_self(raw: object) -> tuple[MemberId, MemberId | None]:
+    """Return the own id and the leader's of GET /v2/stats/self; the leader's stays as it was once quorum is lost."""
+    fields = _mapping(raw, "answer")
+    leader = _mapping(fields.get("leaderInfo", {}), "leaderInfo").get("leader", "")
+    is_known = leader != "" and not (isinstance(leader, str) and set(leader) == {"0"})
+    return (
+        MemberId(hex_id(fields.get("id"), "id")),
+        MemberId(hex_id(leader, "leaderInfo.leader")) if is_known else None,
+    )
+
+
+def decimal_id(raw: object, field: str) -> int:
+    """Return a uint64 that the v3 API writes as a decimal string; a number does too. Zero is nobody's id."""
+    value = _number(raw, field)
+    if value == 0:
+        raise ValueError(f"{field} is 0, expected an id")
+    return value
+
+
+def hex_id(raw: object, field: str) -> int:
+    """Return a uint64 that the v2 API writes in hex."""
+    value = int(raw, 16) if isinstance(raw, str) and _HEX.fullmatch(raw) else 0
+    if value == 0:
+        raise _unexpected(raw, field, "an id in hex")
+    return value
+
+
+def _members(raw: object, id_field: str, parse_id: Callable[[object, str], int]) -> tuple[Member, ...]:
+    entries = _mapping(raw, "answer").get("members")
+    if not isinstance(entries, list) or not 0 < len(entries) <= MAX_MEMBERS:
+        raise _unexpected(entries, "members", f"a list of 1 to {MAX_MEMBERS}")
+    members = {m.member_id: m for m in (_member(entry, id_field, parse_id) for entry in entries)}
+    if len(members) != len(entries):
+        raise ValueError("members has an id twice")
+    return tuple(members[member_id] for member_id in sorted(members))
+
+
+def _member(raw: object, id_field: str, parse_id: Callable[[object, str], int]) -> Member:
+    fields = _mapping(raw, "members[]")
+    return Member(
+        member_id=MemberId(parse_id(fields.get(id_field), f"members[].{id_field}")),
+        name=_text(fields.get("name", ""), "members[].name"),
+        peer_urls=_texts(fields.get("peerURLs", []), "members[].peerURLs"),
+        client_urls=_texts(fields.get("clientURLs", []), "members[].clientURLs"),
+        is_learner=_flag(fields.get("isLearner", False), "members[].isLearner"),
+    )
+
+
+def _mapping(raw: object, field: str) -> Mapping[str, object]:
+    if not isinstance(raw, dict):
+        raise _unexpected(raw, field, "an object")
+    return cast("dict[str, object]", raw)
+
+
+def _text(raw: object, field: str) -> str:
+    if not isinstance(raw, str):
+        raise _unexpected(raw, field, "a string")
+    return raw
+
+
+def _texts(raw: object, field: str) -> tuple[str, ...]:
+    if not isinstance(raw, list):
+        raise _unexpected(raw, field, "a list of strings")
+    return tuple(_text(item, f"{field}[]") for item in raw)
+
+
+def _flag(raw: object, field: str) -> bool:
+    if not isinstance(raw, bool):
+        raise _unexpected(raw, field, "true or false")
+    return raw
+
+
+def _number(raw: object, field: str) -> int:
+    if isinstance(raw, str) and _DECIMAL.fullmatch(raw):
+        value = int(raw)
+    elif isinstance(raw, int) and not isinstance(raw, bool):
+        value = raw
+    else:
+        raise _unexpected(raw, field, "a decimal uint64")
+    if not 0 <= value <= _MAX_ID:
+        raise _unexpected(raw, field, "a decimal uint64")
+    return value
+
+
+def _unexpected(raw: object, field: str, expected: str) -> ValueError:
+    found = f"{len(raw)} items" if isinstance(raw, list) else repr(raw)[:60]
+    return ValueError(f"{field} is {found}, expected {expected}")
