@@ -1,0 +1,1 @@
+"""The CDK app: context becomes settings, settings become one stack."""
