@@ -1,0 +1,1 @@
+"""The adapters to AWS: one for each port, on boto3 clients that are given to them."""

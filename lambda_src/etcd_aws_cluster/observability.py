@@ -1,0 +1,47 @@
+"""Logs, metrics and traces: the only place that builds Powertools' objects."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+
+from .core.telemetry import Metric
+
+# An empty service: the alarms' one dimension is the cluster. The namespace and the log level come from Powertools'
+# own environment variables.
+logger = Logger()
+metrics = Metrics(service="")
+# Only AWS calls become subsegments: etcd is asked from threads, which have no segment.
+tracer = Tracer(patch_modules=["botocore"])
+
+
+class Telemetry:
+    """The port Telemetry on Powertools: one log line for each decision, one value of each metric for each run."""
+
+    def __init__(self, *, logger: Logger, metrics: Metrics, cluster: str) -> None:
+        self._logger = logger
+        self._metrics = metrics
+        self._metrics.set_default_dimensions(cluster=cluster)
+        self._values: dict[Metric, float] = {}
+
+    def decision(self, kind: str, reason: str, detail: str, **facts: object) -> None:
+        """Log a decision with everything it was made from."""
+        self._logger.info("decision", extra={"kind": kind, "reason": reason, "detail": detail, **facts})
+
+    def trouble(self, what: str, error: Exception) -> None:
+        """Log something that went wrong and that a later look gets over."""
+        self._logger.warning(what, extra={"problem": str(error), "error_type": type(error).__name__})
+
+    def gauge(self, name: Metric, value: float) -> None:
+        """Set a metric; the run's last value counts."""
+        self._values[name] = value
+
+    def count(self, name: Metric) -> None:
+        """Add one to a metric of this run."""
+        self._values[name] = self._values.get(name, 0) + 1
+
+    def publish(self) -> None:
+        """Hand this run's values to Powertools, which prints them when the handler returns."""
+        for metric, value in self._values.items():
+            self._metrics.add_metric(name=metric.value, unit=MetricUnit.Count, value=value)
+        self._values.clear()
