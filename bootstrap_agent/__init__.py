@@ -1,0 +1,1 @@
+"""The bootstrap agent and how its bundle is built."""

@@ -1,0 +1,49 @@
+"""Start of the bundle: unpacks itself beside the archive once, for Python keeps no compiled code of what is in a zip.
+
+Measured in docs/decisions/0002-agent-runtime.md. What only unpacking needs is imported there; so is pathlib nowhere.
+"""
+# ruff: noqa: PTH100, PTH101, PTH104, PTH112, PTH118, PTH120, PTH122, PLC0415
+
+import gc
+import os
+import sys
+
+BUNDLE_ID = "@BUNDLE_ID@"  # filled in by the build: what was unpacked for another bundle is never used
+
+
+def unpacked(archive: str) -> str:
+    """Return the folder with this bundle's modules, unpacking them if they are not there yet."""
+    folder = f"{os.path.splitext(archive)[0]}-{BUNDLE_ID}"
+    if os.path.isdir(folder):
+        return folder
+    import atexit
+    import shutil
+    import tempfile
+    import zipfile
+
+    try:
+        fresh = tempfile.mkdtemp(prefix=".unpacking-", dir=os.path.dirname(folder))
+    except OSError:  # a read-only place: good for this run only
+        fresh = folder = tempfile.mkdtemp(prefix="etcd-aws-agent-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with zipfile.ZipFile(archive) as bundle:
+        bundle.extractall(fresh)
+    if fresh == folder:
+        return folder
+    os.chmod(fresh, 0o755)  # noqa: S103 - code for everybody to read; mkdtemp made it private
+    os.sync()  # a power cut must not leave a folder of empty files under the final name
+    try:
+        os.rename(fresh, folder)
+    except OSError:  # another start was faster
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder
+
+
+if __name__ == "__main__":
+    # Nothing of what is imported is garbage; looking for it takes a fifth of the start-up time.
+    gc.disable()
+    sys.path[0] = os.path.join(unpacked(os.path.abspath(sys.path[0])), "lib")
+    from etcd_aws_agent.__main__ import main
+
+    gc.enable()
+    sys.exit(main())

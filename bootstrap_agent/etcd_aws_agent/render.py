@@ -1,0 +1,77 @@
+"""The text of the peers file, which systemd reads as an EnvironmentFile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from etcd_aws_agent.identity import Identity
+from etcd_aws_agent.record import SAFE_WORD, Member, Record
+from etcd_aws_agent.settings import Settings
+
+
+def initial_cluster(members: Iterable[Member], *, own: Member | None, own_name: str) -> str:
+    """Return `name=url` for every peer URL, own entry under `own_name`.
+
+    etcd checks only its own name and the URLs; of the others, one that is used twice would make two members one.
+    """
+    members = tuple(members)
+    names = [own_name if member is own else _name_of_other(member) for member in members]
+    uses = Counter(names)
+    pairs = []
+    for member, name in zip(members, names):
+        is_clear = member is own or (uses[name] == 1 and name != own_name)
+        unique = name if is_clear else member.member_id or member.instance
+        pairs += [f"{unique}={url}" for url in member.peer_urls]
+    return ",".join(pairs)
+
+
+def _name_of_other(member: Member) -> str:
+    candidates = (member.name, member.instance, member.member_id)
+    return next((word for word in candidates if word and SAFE_WORD.fullmatch(word)), "unnamed")
+
+
+def member_file(record: Record, own: Member, state: str, identity: Identity, settings: Settings) -> str:
+    """Return the peers file of a member of the cluster; `state` is `new` or `existing`."""
+    address = identity.private_ip
+    listen_client = _listen_client_urls(identity, settings)
+    client_urls = own.client_urls or (f"{settings.client_scheme}://{address}:{settings.client_port}",)
+    return _file(
+        {
+            "ETCD_INITIAL_CLUSTER_STATE": state,
+            "ETCD_NAME": identity.instance_id,
+            "ETCD_INITIAL_CLUSTER": initial_cluster(record.members, own=own, own_name=identity.instance_id),
+            "ETCD_PROXY": "off",
+            "ETCD_INITIAL_CLUSTER_TOKEN": record.initial_cluster_token,
+            "ETCD_LISTEN_PEER_URLS": f"{settings.peer_scheme}://{address}:{settings.peer_port}",
+            "ETCD_LISTEN_CLIENT_URLS": listen_client,
+            "ETCD_INITIAL_ADVERTISE_PEER_URLS": ",".join(own.peer_urls),
+            "ETCD_ADVERTISE_CLIENT_URLS": ",".join(client_urls),
+        }
+    )
+
+
+def proxy_file(record: Record, identity: Identity, settings: Settings) -> str:
+    """Return the peers file of an etcd 2.x proxy in front of the cluster's voters."""
+    voters = (member for member in record.members if not member.learner)
+    return _file(
+        {
+            "ETCD_INITIAL_CLUSTER_STATE": "existing",
+            "ETCD_NAME": identity.instance_id,
+            "ETCD_INITIAL_CLUSTER": initial_cluster(voters, own=None, own_name=identity.instance_id),
+            "ETCD_PROXY": "on",
+            "ETCD_LISTEN_CLIENT_URLS": _listen_client_urls(identity, settings),
+        }
+    )
+
+
+def _listen_client_urls(identity: Identity, settings: Settings) -> str:
+    addresses = [identity.private_ip] + (["127.0.0.1"] if settings.listens_on_loopback else [])
+    return ",".join(f"{settings.client_scheme}://{address}:{settings.client_port}" for address in addresses)
+
+
+def _file(values: dict[str, str]) -> str:
+    # The seed quoted this one value and no other; scripts of its users may cut it out.
+    return "".join(
+        f'{key}="{value}"\n' if key == "ETCD_INITIAL_CLUSTER" else f"{key}={value}\n" for key, value in values.items()
+    )
