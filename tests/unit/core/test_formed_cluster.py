@@ -1,0 +1,428 @@
+"""What is decided for a cluster that has formed and has a quorum."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from etcd_aws_cluster.core.actions import (
+    Act,
+    AddMember,
+    CompleteLifecycleAction,
+    Decision,
+    Look,
+    MarkUnhealthy,
+    MoveLeadership,
+    PromoteMember,
+    PublishInitialCluster,
+    PublishRecord,
+    Reason,
+    Refuse,
+    RemoveMember,
+    Settled,
+    Wait,
+)
+from etcd_aws_cluster.core.invariants import check
+from etcd_aws_cluster.core.model import ClusterId, Reading, Result, Transition
+from etcd_aws_cluster.core.planner import plan
+from etcd_aws_cluster.core.view import View
+from tests.builders import NOW, POLICY, a_member, a_record, a_view, an_instance, iid, ip, mid, readings_of
+
+VOTERS = (a_member(1), a_member(2), a_member(3))
+LAUNCH_CONTINUE = CompleteLifecycleAction(iid(4), Transition.LAUNCHING, Result.CONTINUE)
+
+
+def decide(view: View) -> Decision:
+    """Plan, and let the second look confirm it."""
+    decision = plan(view, POLICY)
+    if isinstance(decision, Act):
+        check(view, decision.action)
+    return decision
+
+
+def members_and(*more: object) -> list[object]:
+    return [*VOTERS, *more]
+
+
+def in_service_and(*more: object) -> list[object]:
+    return [an_instance(1), an_instance(2), an_instance(3), *more]
+
+
+def test_three_healthy_voters_are_settled() -> None:
+    assert isinstance(decide(a_view()), Settled)
+
+
+# --- joining ---
+
+
+def test_a_newcomer_is_added_as_a_learner() -> None:
+    decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait"))))
+    assert decision == Act(
+        action=AddMember(iid(4), "http://10.0.0.4:2380", as_learner=True), reason=Reason.NEWCOMER, detail="i-04"
+    )
+
+
+def test_the_newcomer_that_waited_longest_comes_first_whatever_its_id() -> None:
+    newcomers = [an_instance(4, "Pending:Wait", age_s=10), an_instance(5, "Pending:Wait", age_s=20)]
+    decision = decide(a_view(in_service_and(*newcomers), desired=5))
+    assert isinstance(decision, Act)
+    assert isinstance(decision.action, AddMember)
+    assert decision.action.instance_id == iid(5)
+
+
+def test_a_new_list_is_published_before_anything_else_is_done_to_it() -> None:
+    members = members_and(a_member(4, learner=True, started=False))
+    view = a_view(in_service_and(an_instance(4, "Pending:Wait")), members=members, record=a_record(VOTERS))
+    decision = decide(view)
+    assert isinstance(decision, Act)
+    assert isinstance(decision.action, PublishRecord)
+    entry = decision.action.record.members[-1]
+    assert (entry.instance, entry.is_learner, entry.is_started, entry.life) == (iid(4), True, False, "68")
+
+
+def test_an_unstarted_learner_is_waited_for_and_never_promoted() -> None:
+    view = a_view(
+        in_service_and(an_instance(4, "Pending:Wait")), members=members_and(a_member(4, learner=True, started=False))
+    )
+    decision = decide(view)
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.look) == (Reason.LEARNER_CATCHING_UP, Look.ETCD)
+    assert decision.keep_alive == ((iid(4), Transition.LAUNCHING),)
+
+
+def test_a_learner_that_has_published_itself_but_does_not_answer_is_not_promoted() -> None:
+    members = members_and(a_member(4, learner=True))
+    decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait")), members=members, silent=[4]))
+    assert isinstance(decision, Wait)
+
+
+def test_a_learner_that_serves_is_promoted() -> None:
+    members = members_and(a_member(4, learner=True))
+    decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait")), members=members))
+    assert isinstance(decision, Act)
+    assert decision.action == PromoteMember(mid(4))
+
+
+def test_a_caught_up_voter_goes_into_service() -> None:
+    members = members_and(a_member(4))
+    decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait")), members=members))
+    assert isinstance(decision, Act)
+    assert decision.action == LAUNCH_CONTINUE
+
+
+def test_a_voter_that_does_not_serve_does_not_go_into_service() -> None:
+    members = members_and(a_member(4))
+    decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait")), members=members, silent=[4]))
+    assert not isinstance(decision, Act) or decision.action != LAUNCH_CONTINUE
+
+
+def test_what_this_run_has_completed_is_not_completed_again() -> None:
+    members = members_and(a_member(4))
+    view = a_view(
+        in_service_and(an_instance(4, "Pending:Wait")),
+        members=members,
+        completed=[(4, Transition.LAUNCHING)],
+        desired=4,
+    )
+    assert isinstance(decide(view), Settled)
+
+
+def test_a_second_newcomer_waits_for_the_first_to_become_a_voter() -> None:
+    members = members_and(a_member(4, learner=True, started=False))
+    newcomers = [an_instance(4, "Pending:Wait"), an_instance(5, "Pending:Wait", age_s=5000)]
+    decision = decide(a_view(in_service_and(*newcomers), members=members, desired=5))
+    assert isinstance(decision, Wait)
+    assert set(decision.keep_alive) == {(iid(4), Transition.LAUNCHING), (iid(5), Transition.LAUNCHING)}
+
+
+@pytest.mark.parametrize("fact", [{"address": None}, {"ec2": "shutting-down"}, {"ec2": "absent"}])
+def test_an_instance_without_address_or_on_its_way_out_is_not_added(fact: dict[str, str | None]) -> None:
+    decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait", **fact)), desired=3))  # type: ignore[arg-type]
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.VOTERS_MISSING
+
+
+def test_nobody_is_added_while_one_of_three_voters_is_silent() -> None:
+    decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait")), silent=[3], record=_silent_record(3)))
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.QUORUM_AT_RISK
+
+
+def test_a_newcomer_whose_peer_url_is_another_members_is_refused() -> None:
+    members = [a_member(1), a_member(2), a_member(3, at=4)]
+    decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait")), members=members))
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.PEER_URL_TAKEN
+
+
+def test_a_learner_beyond_its_deadline_is_abandoned_then_removed_by_id_and_not_added_again() -> None:
+    members = members_and(a_member(4, learner=True, started=False))
+    record = a_record(members, member_age_s=POLICY.join_timeout.total_seconds())
+    waiting = in_service_and(an_instance(4, "Pending:Wait"))
+    first = decide(a_view(waiting, members=members, record=record))
+    assert isinstance(first, Act)
+    assert first.action == CompleteLifecycleAction(iid(4), Transition.LAUNCHING, Result.ABANDON)
+    second = decide(
+        a_view(waiting, members=members, record=record, completed=[(4, Transition.LAUNCHING)], abandoned=[4])
+    )
+    assert isinstance(second, Act)
+    assert second.action == RemoveMember(mid(4))
+    third = decide(a_view(waiting, completed=[(4, Transition.LAUNCHING)], abandoned=[4]))
+    assert isinstance(third, Settled)
+
+
+def test_the_learner_of_a_leaving_instance_is_removed_at_once() -> None:
+    members = members_and(a_member(4, learner=True))
+    decision = decide(a_view(in_service_and(an_instance(4, "Terminating:Wait")), members=members))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(4))
+
+
+def test_a_learner_that_nobody_knows_is_removed_after_the_join_timeout() -> None:
+    stranger = a_member(9, learner=True, started=False)
+    members = members_and(stranger)
+    record = a_record(members, member_age_s=POLICY.join_timeout.total_seconds())
+    record = replace(record, members=(*record.members[:-1], replace(record.members[-1], instance=None)))
+    decision = decide(a_view(members=members, record=record))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(9))
+
+
+# --- leaving ---
+
+
+def test_a_leaving_voter_waits_for_its_replacement() -> None:
+    instances = [an_instance(1), an_instance(2), an_instance(3, "Terminating:Wait")]
+    decision = decide(a_view(instances, record=a_record(VOTERS, leaving={3: 5})))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.REPLACEMENT_EXPECTED
+
+
+def test_while_a_voter_waits_for_its_replacement_the_replacement_is_let_in() -> None:
+    instances = [an_instance(1), an_instance(2), an_instance(3, "Terminating:Wait"), an_instance(4, "Pending:Wait")]
+    decision = decide(a_view(instances, record=a_record(VOTERS, leaving={3: 5})))
+    assert isinstance(decision, Act)
+    assert isinstance(decision.action, AddMember)
+
+
+def test_a_leaving_voter_is_removed_once_its_replacement_votes() -> None:
+    instances = [an_instance(1), an_instance(2), an_instance(3, "Terminating:Wait"), an_instance(4)]
+    decision = decide(a_view(instances, members=members_and(a_member(4))))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(3))
+
+
+def test_a_leaving_voter_does_not_wait_for_ever() -> None:
+    instances = [an_instance(1), an_instance(2), an_instance(3, "Terminating:Wait")]
+    overdue = POLICY.replacement_wait.total_seconds()
+    decision = decide(a_view(instances, record=a_record(VOTERS, leaving={3: overdue})))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(3))
+
+
+def test_scaling_in_waits_for_no_replacement_and_takes_one_at_a_time() -> None:
+    five = [a_member(n) for n in (1, 2, 3, 4, 5)]
+    instances = in_service_and(an_instance(4, "Terminating:Wait"), an_instance(5, "Terminating:Wait"))
+    decision = decide(a_view(instances, members=five))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(4))
+
+
+def test_a_leaving_leader_hands_over_to_a_serving_voter_that_stays() -> None:
+    instances = [an_instance(1, "Terminating:Wait"), an_instance(2), an_instance(3), an_instance(4)]
+    decision = decide(
+        a_view(instances, members=members_and(a_member(4)), leader=1, silent=[4], record=_with_4_silent())
+    )
+    assert isinstance(decision, Act)
+    assert decision.action == MoveLeadership(mid(1), mid(3))
+
+
+def test_a_leader_that_could_not_hand_over_is_removed_all_the_same() -> None:
+    instances = [an_instance(1, "Terminating:Wait"), an_instance(2), an_instance(3), an_instance(4)]
+    decision = decide(a_view(instances, members=members_and(a_member(4)), leader=1, transfer_failed=True))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(1))
+
+
+def test_of_two_leavers_the_silent_one_goes_first_without_waiting_for_a_replacement() -> None:
+    instances = [an_instance(1), an_instance(2, "Terminating:Wait"), an_instance(3, "Terminating:Wait")]
+    decision = decide(a_view(instances, silent=[3]))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(3))
+
+
+def test_a_healthy_leaver_stays_while_its_going_would_cost_the_quorum() -> None:
+    instances = [an_instance(1), an_instance(2), an_instance(3, "Terminating:Wait")]
+    overdue = POLICY.replacement_wait.total_seconds()
+    record = a_record(VOTERS, leaving={3: overdue}, unresponsive={2: 1})
+    decision = decide(a_view(instances, record=record, silent=[2]))
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.QUORUM_AT_RISK
+    assert decision.keep_alive == ()  # the hook's own time-out retains the instance
+
+
+def test_a_leaver_that_must_wait_does_not_keep_a_silent_voter_from_being_replaced() -> None:
+    instances = [an_instance(1), an_instance(2), an_instance(3, "Terminating:Wait")]
+    grace = POLICY.unresponsive_grace.total_seconds()
+    record = a_record(VOTERS, leaving={3: 10_000}, unresponsive={2: grace})
+    decision = decide(a_view(instances, record=record, silent=[2]))
+    assert isinstance(decision, Act)
+    assert decision.action == MarkUnhealthy(iid(2))
+
+
+def test_the_last_voter_is_never_removed() -> None:
+    one = [a_member(1)]
+    record = a_record(one, leaving={1: 10_000})
+    instances = [an_instance(1, "Terminating:Wait")]
+    decision = decide(a_view(instances, members=one, record=record, desired=1))
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.LAST_VOTER
+
+
+def test_a_terminating_instance_without_a_member_is_let_go() -> None:
+    decision = decide(a_view(in_service_and(an_instance(4, "Terminating:Wait"))))
+    assert isinstance(decision, Act)
+    assert decision.action == CompleteLifecycleAction(iid(4), Transition.TERMINATING, Result.CONTINUE)
+
+
+def test_an_instance_on_its_way_to_the_wait_state_is_left_alone() -> None:
+    instances = [an_instance(1), an_instance(2), an_instance(3, "Terminating"), an_instance(4)]
+    decision = decide(a_view(instances, members=members_and(a_member(4))))
+    assert not isinstance(decision, Act)
+
+
+# --- the dead ---
+
+
+@pytest.mark.parametrize("state", ["terminated", "shutting-down", "absent"])
+def test_the_member_of_an_instance_that_ended_is_removed(state: str) -> None:
+    decision = decide(a_view([an_instance(1), an_instance(2)], elsewhere={3: state}, silent=[3]))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(3))
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "stopping", "unknown"])
+def test_the_member_of_an_instance_that_merely_is_not_in_the_group_stays(state: str) -> None:
+    decision = decide(a_view([an_instance(1), an_instance(2)], elsewhere={3: state}, silent=[3]))
+    assert not isinstance(decision, Act)
+
+
+def test_a_member_that_answers_stays_whatever_ec2_says_of_its_instance() -> None:
+    decision = decide(a_view([an_instance(1), an_instance(2)], elsewhere={3: "terminated"}))
+    assert not isinstance(decision, Act)
+
+
+def test_a_dead_predecessor_at_a_newcomers_address_goes_first_by_its_own_id() -> None:
+    members = [a_member(1), a_member(2), a_member(3), a_member(8), a_member(9, at=4)]
+    view = a_view(
+        in_service_and(an_instance(4, "Pending:Wait")),
+        members=members,
+        elsewhere={8: "terminated", 9: "terminated"},
+        silent=[8, 9],
+    )
+    decision = decide(view)
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(9))
+
+
+@pytest.mark.parametrize("state", ["Standby", "EnteringStandby", "Detaching", "Terminating:Retained", "SomethingNew"])
+def test_a_member_on_standby_or_in_an_unknown_state_is_left_alone(state: str) -> None:
+    assert not isinstance(decide(a_view([an_instance(1), an_instance(2), an_instance(3, state)], silent=[3])), Act)
+
+
+# --- the silent ---
+
+
+def test_a_silent_voter_starts_a_clock_first() -> None:
+    decision = decide(a_view(silent=[3]))
+    assert isinstance(decision, Act)
+    assert isinstance(decision.action, PublishRecord)
+    assert decision.action.record.unresponsive_since == {iid(3): int(NOW)}
+
+
+def test_within_the_grace_period_nothing_happens_to_it() -> None:
+    decision = decide(a_view(silent=[3], record=_silent_record(3)))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.GRACE_PERIOD
+
+
+def test_beyond_the_grace_period_its_instance_is_replaced() -> None:
+    grace = POLICY.unresponsive_grace.total_seconds()
+    decision = decide(a_view(silent=[3], record=a_record(VOTERS, unresponsive={3: grace})))
+    assert isinstance(decision, Act)
+    assert decision.action == MarkUnhealthy(iid(3))
+
+
+def test_one_instance_at_a_time_is_replaced() -> None:
+    five = [a_member(n) for n in (1, 2, 3, 4, 5)]
+    record = a_record(five, unresponsive={4: 1000, 5: 1000})
+    instances = in_service_and(an_instance(4, is_healthy=False), an_instance(5))
+    decision = decide(a_view(instances, members=five, record=record, silent=[4, 5], desired=5))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.ONE_AT_A_TIME
+
+
+def test_a_silent_voter_is_replaced_even_while_a_newcomer_must_wait_for_that() -> None:
+    instances = in_service_and(an_instance(4, "Pending:Wait"))
+    record = a_record(VOTERS, unresponsive={3: 1000})
+    decision = decide(a_view(instances, record=record, silent=[3]))
+    assert isinstance(decision, Act)
+    assert decision.action == MarkUnhealthy(iid(3))
+
+
+def test_an_instance_in_service_that_lost_its_member_is_replaced() -> None:
+    two = VOTERS[:2]
+    decision = decide(a_view(members=two, record=a_record(two, unresponsive={3: 1000})))
+    assert isinstance(decision, Act)
+    assert (decision.action, decision.reason) == (MarkUnhealthy(iid(3)), Reason.MEMBERLESS)
+
+
+def test_a_voter_that_answers_again_stops_its_clock() -> None:
+    decision = decide(a_view(record=a_record(VOTERS, unresponsive={3: 10})))
+    assert isinstance(decision, Act)
+    assert isinstance(decision.action, PublishRecord)
+    assert decision.action.record.unresponsive_since == {}
+
+
+# --- without a proven membership ---
+
+
+def test_without_a_quorum_everything_is_refused_and_every_hook_kept_alive() -> None:
+    instances = [an_instance(1), an_instance(2, "Terminating:Wait"), an_instance(4, "Pending:Wait")]
+    decision = decide(a_view(instances, silent=[2, 3], elsewhere={3: "terminated"}))
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.QUORUM_LOST
+    assert set(decision.keep_alive) == {(iid(2), Transition.TERMINATING), (iid(4), Transition.LAUNCHING)}
+
+
+def test_another_cluster_id_is_refused_by_name() -> None:
+    foreign = Reading(endpoint="http://10.0.0.9:2379", cluster_id=ClusterId(0xBAD), member_id=mid(9))
+    decision = decide(a_view(readings=(*readings_of(VOTERS), foreign)))
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.FOREIGN_CLUSTER
+    assert "bad at http://10.0.0.9:2379" in decision.detail
+
+
+def test_lists_that_differ_are_read_again() -> None:
+    one, two, three = readings_of(VOTERS)
+    decision = decide(a_view(readings=(replace(one, members=VOTERS[:2]), two, three)))
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.look) == (Reason.LISTS_DIFFER, Look.ETCD)
+
+
+# --- what people read ---
+
+
+def test_the_plain_list_is_published_last() -> None:
+    decision = decide(a_view(initial_cluster="i-old=http://10.0.0.99:2380"))
+    assert isinstance(decision, Act)
+    assert decision.action == PublishInitialCluster(",".join(f"{iid(n)}=http://{ip(n)}:2380" for n in (1, 2, 3)))
+
+
+def _silent_record(n: int):  # noqa: ANN202
+    return a_record(VOTERS, unresponsive={n: 1})
+
+
+def _with_4_silent():  # noqa: ANN202
+    return a_record([*VOTERS, a_member(4)], unresponsive={4: 1})

@@ -1,0 +1,70 @@
+"""The stored document."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from etcd_aws_cluster.core.errors import RecordError
+from etcd_aws_cluster.core.record import MAX_BYTES, Record
+from tests.builders import a_cohort_record, a_member, a_record
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    for record in (a_record([a_member(1), a_member(2, learner=True)], unresponsive={1: 5}), a_cohort_record([1, 2, 3])):
+        assert Record.from_json(record.to_json()) == record
+
+
+def test_nine_members_with_every_clock_running_fit_a_standard_parameter() -> None:
+    every = range(10, 19)
+    record = a_record(
+        (a_member(n) for n in every), unresponsive=dict.fromkeys(every, 1), leaving=dict.fromkeys(every, 1)
+    )
+    longest = json.loads(record.to_json())
+    for member in longest["members"]:
+        member.update(
+            instance="i-0123456789abcdef0",
+            name="i-0123456789abcdef0",
+            id="f" * 16,
+            life="f" * 16,
+            peer_urls=["https://255.255.255.255:65535"],
+            client_urls=["https://255.255.255.255:65535"],
+        )
+    longest["clocks"] = {
+        "unresponsive": {},
+        "leaving": {f"i-0123456789abcdef{n}": 1_700_000_000 for n in range(4)},
+    }
+    longest["group_arn"] = (
+        f"arn:aws-us-gov:autoscaling:us-gov-west-1:123456789012:autoScalingGroup:{'u' * 36}:autoScalingGroupName/{'n' * 64}"
+    )
+    longest["token"] = f"etcd-{'u' * 36}-g99"
+    assert len(Record.from_json(json.dumps(longest)).to_json()) <= MAX_BYTES
+
+
+def test_a_record_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(RecordError, match="at most 4096 fit"):
+        a_record(a_member(n) for n in range(1, 40)).to_json()
+
+
+def test_unknown_keys_are_ignored() -> None:
+    raw = json.loads(a_cohort_record([1]).to_json())
+    raw["later"] = {"more": 1}
+    raw["members"][0]["zone"] = "a"
+    assert Record.from_json(json.dumps(raw)) == a_cohort_record([1])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "not JSON"),
+        ("[]", "schema 'list', expected 1"),
+        ('{"schema":0}', "schema 0, expected 1"),
+        ('{"schema":1}', "missing or wrong field: KeyError\\('generation'\\)"),
+        (a_cohort_record([1]).to_json().replace('"new"', '"odd"'), "'odd' is not a valid RecordState"),
+        (a_cohort_record([1]).to_json().replace('"members":[{', '"members":[7,{'), "missing or wrong field"),
+    ],
+)
+def test_a_record_that_cannot_be_understood_says_why(text: str, expected: str) -> None:
+    with pytest.raises(RecordError, match=expected):
+        Record.from_json(text)
