@@ -1,0 +1,5 @@
+"""``python -m local_aws``, from the folder ``lab``."""
+
+from .launch import main
+
+main()
