@@ -33,6 +33,7 @@ _HELD_BY = {
     Lifecycle.WARMED_TERMINATING_WAIT: Transition.TERMINATING,
 }
 _LEAVING = {Lifecycle.TERMINATING_WAIT, Lifecycle.WARMED_TERMINATING_WAIT, Lifecycle.TERMINATING_RETAINED}
+_ASIDE = {Lifecycle.ENTERING_STANDBY, Lifecycle.STANDBY}
 _WARM = {Lifecycle.WARMED_PENDING_WAIT, Lifecycle.WARMED_TERMINATING_WAIT, Lifecycle.WARMED_OTHER}
 
 
@@ -120,7 +121,7 @@ class FakeGroup:
         for instance in list(self.instances.values()):
             self._advance(instance)
         desired = 0 if self.is_deleting else self.desired
-        serving = [i for i in self._listed() if i.lifecycle not in _LEAVING | _WARM]
+        serving = [i for i in self._listed() if i.lifecycle not in _LEAVING | _ASIDE | _WARM]
         for _ in range(desired - len(serving)):
             self.launch()
         # AWS's default termination policy is more involved; oldest first will do.
