@@ -16,7 +16,6 @@ from etcd_aws_cluster.core.model import Ec2State, InstanceId, Result, Transition
 from etcd_aws_cluster.core.policy import Policy
 from etcd_aws_cluster.core.record import Record, RecordedMember, RecordState
 from etcd_aws_cluster.core.telemetry import Metric
-
 from tests.fakes.etcd_hosts import Cluster
 from tests.fakes.fake_clock import FakeClock
 from tests.fakes.fake_group import FakeGroup

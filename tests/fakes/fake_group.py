@@ -181,6 +181,11 @@ class FakeGroup:
             if instance_id in self.instances:
                 self.instances[instance_id].is_healthy = False
 
+    def passes_status_checks(self, instance_id: InstanceId) -> bool:
+        """Return whether the instance's host is up."""
+        with self._failures.during("passes_status_checks"):
+            return self.instances[instance_id].passes_status_checks
+
     # How AWS does it
 
     def _listed(self) -> list[FakeInstance]:

@@ -10,7 +10,6 @@ from etcd_aws_cluster.core.errors import InvariantViolationError
 from etcd_aws_cluster.core.model import Lifecycle, Result, Transition
 from etcd_aws_cluster.core.record import RecordState
 from etcd_aws_cluster.core.telemetry import Metric
-
 from tests.world import World
 
 
