@@ -81,7 +81,7 @@ def parse_message(body: str, *, group: str) -> Trigger:
     """
     try:
         event = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedMessageError(f"the message is not JSON: {error}") from error
     if not isinstance(event, dict):
         raise MalformedMessageError(f"the message is of JSON type {type(event).__name__}, expected an object")

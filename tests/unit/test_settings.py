@@ -1,0 +1,114 @@
+"""What the function's environment may say."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from etcd_aws_cluster.core.errors import SettingError
+from etcd_aws_cluster.core.policy import Policy
+from etcd_aws_cluster.settings import Settings
+
+REQUIRED = {
+    "CLUSTER_NAME": "etcd",
+    "PARAMETER_PREFIX": "/etcd-aws-cluster/etcd",
+    "LAUNCH_HOOK_NAME": "etcd-launch",
+    "TERMINATE_HOOK_NAME": "etcd-terminate",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/etcd-dead.fifo",
+}
+
+
+def test_what_is_required_is_enough() -> None:
+    settings = Settings.from_environ(REQUIRED)
+
+    assert settings.cluster_name == "etcd"
+    assert settings.policy == Policy()  # the core's own defaults are the documented ones
+    assert settings.etcd_connect_timeout == timedelta(seconds=1)
+    assert settings.etcd_read_timeout == timedelta(seconds=2)
+    assert settings.etcd_poll_interval == timedelta(milliseconds=100)
+    assert settings.aws_poll_interval == timedelta(seconds=2)
+    assert settings.run_reserve == timedelta(seconds=10)
+
+
+def test_every_setting_is_read_in_its_unit() -> None:
+    settings = Settings.from_environ(
+        REQUIRED
+        | {
+            "GATHER_WINDOW_S": "1",
+            "FORMATION_TIMEOUT_S": "2",
+            "JOIN_TIMEOUT_S": "3",
+            "REPLACEMENT_WAIT_S": "4",
+            "UNRESPONSIVE_GRACE_S": "5.5",
+            "ETCD_CLIENT_SCHEME": "https",
+            "ETCD_PEER_SCHEME": "https",
+            "ETCD_CLIENT_PORT": "4001",
+            "ETCD_SERVER_PORT": "7001",
+            "ETCD_CONNECT_TIMEOUT_S": "0.5",
+            "ETCD_READ_TIMEOUT_S": "6",
+            "ETCD_POLL_INTERVAL_MS": "50",
+            "AWS_POLL_INTERVAL_S": "7",
+            "RUN_RESERVE_S": "8",
+        }
+    )
+
+    assert settings.policy == Policy(
+        gather_window=timedelta(seconds=1),
+        formation_timeout=timedelta(seconds=2),
+        join_timeout=timedelta(seconds=3),
+        replacement_wait=timedelta(seconds=4),
+        unresponsive_grace=timedelta(seconds=5.5),
+        client_scheme="https",
+        peer_scheme="https",
+        client_port=4001,
+        peer_port=7001,
+    )
+    assert settings.etcd_connect_timeout == timedelta(milliseconds=500)
+    assert settings.etcd_read_timeout == timedelta(seconds=6)
+    assert settings.etcd_poll_interval == timedelta(milliseconds=50)
+    assert settings.aws_poll_interval == timedelta(seconds=7)
+    assert settings.run_reserve == timedelta(seconds=8)
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_a_missing_setting_is_named(name: str) -> None:
+    with pytest.raises(SettingError, match=f"^{name} is not set, expected text"):
+        Settings.from_environ({k: v for k, v in REQUIRED.items() if k != name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("CLUSTER_NAME", "two words", "text that matches"),
+        ("CLUSTER_NAME", "etcd\n", "text that matches"),
+        ("CLUSTER_NAME", "", "text that matches"),
+        ("PARAMETER_PREFIX", "no-slash", "text that matches"),
+        ("PARAMETER_PREFIX", "/ends-in/", "text that matches"),
+        ("DEAD_LETTER_QUEUE_URL", "etcd-dead.fifo", "text that matches"),
+        ("GATHER_WINDOW_S", "-1", "a number of seconds from 0 to 7200"),
+        ("GATHER_WINDOW_S", "five minutes", "a number of seconds from 0 to 7200"),
+        ("GATHER_WINDOW_S", "", "a number of seconds from 0 to 7200"),
+        ("GATHER_WINDOW_S", "nan", "a number of seconds from 0 to 7200"),
+        ("GATHER_WINDOW_S", "inf", "a number of seconds from 0 to 7200"),
+        ("ETCD_POLL_INTERVAL_MS", "1", "a number of milliseconds from 10 to 10000"),
+        ("ETCD_CLIENT_SCHEME", "ftp", "text that matches https?"),
+        ("ETCD_CLIENT_PORT", "0", "a port from 1 to 65535"),
+        ("ETCD_CLIENT_PORT", "65536", "a port from 1 to 65535"),
+        ("ETCD_CLIENT_PORT", "23.5", "a port from 1 to 65535"),
+        ("ETCD_CLIENT_PORT", "²", "a port from 1 to 65535"),
+        ("ETCD_SERVER_PORT", "2379", "another port than ETCD_CLIENT_PORT"),
+    ],
+)
+def test_a_wrong_setting_is_told_with_its_value_and_what_was_expected(name: str, value: str, expected: str) -> None:
+    with pytest.raises(SettingError) as raised:
+        Settings.from_environ(REQUIRED | {name: value})
+
+    assert str(raised.value).startswith(f"{name} is {value!r}, expected {expected}")
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(SettingError) as raised:
+        Settings.from_environ({"RUN_RESERVE_S": "0", "ETCD_CLIENT_PORT": "x"})
+
+    for name in (*REQUIRED, "RUN_RESERVE_S", "ETCD_CLIENT_PORT"):
+        assert f"{name} is " in str(raised.value)
