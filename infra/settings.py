@@ -129,7 +129,7 @@ class TimingSettings:
     unresponsive_grace_s: int = setting(120, _WAIT, "a silent voter is left alone for so long", unit="s")
     tick_interval_min: int = setting(1, Whole(minimum=1, maximum=60), "time between scheduled looks", unit="min")
     etcd_connect_timeout_s: int = setting(1, Whole(minimum=1, maximum=10), "limit of one connect to etcd", unit="s")
-    etcd_read_timeout_s: int = setting(2, Whole(minimum=1, maximum=30), "limit of one answer from etcd", unit="s")
+    etcd_read_timeout_s: int = setting(2, Whole(minimum=1, maximum=20), "limit of one answer from etcd", unit="s")
     etcd_poll_interval_ms: int = setting(
         100, Whole(minimum=10, maximum=5000), "pause between looks at etcd while a change is under way", unit="ms"
     )

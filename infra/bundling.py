@@ -1,0 +1,103 @@
+"""Makes what is deployed, the function's code and the agent's file, without Docker (docs/decisions/0004)."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsii
+from aws_cdk import AssetHashType, BundlingOptions, BundlingOutput, DockerImage, IgnoreMode, ILocalBundling
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
+
+RUNTIME = lambda_.Runtime.PYTHON_3_14
+ARCHITECTURE = lambda_.Architecture.ARM_64
+
+_REQUIREMENTS = "requirements.txt"
+_CACHES = ("__pycache__", "*.pyc")
+# The runtime brings these, newer than a bundle would stay; without them the bundle is a quarter of its size.
+_RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer")
+# For the function's processor and Python, whatever the machine that bundles has.
+_PIP_OPTIONS = (
+    "--quiet",
+    "--no-compile",
+    "--disable-pip-version-check",
+    "--implementation=cp",
+    f"--python-version={RUNTIME.name.removeprefix('python')}",
+    *(f"--platform={tag}_aarch64" for tag in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")),
+    "--only-binary=:all:",
+)
+
+AssetMaker = Callable[[Construct, str], s3_assets.Asset]
+
+
+@jsii.implements(ILocalBundling)
+class _ControllerBundling:
+    """Installs the requirements beside a copy of the sources."""
+
+    def __init__(self, source: Path) -> None:
+        self._source = source
+
+    def try_bundle(self, output_dir: str, *_: object, **__: object) -> bool:
+        """Fill ``output_dir``; there is no second way, so a failure is an error and never False."""
+        output = Path(output_dir)
+        arguments = [f"--requirement={self._source / _REQUIREMENTS}", f"--target={output}"]
+        subprocess.run(  # noqa: S603 - a fixed command, and paths of this project
+            [sys.executable, "-m", "pip", "install", *_PIP_OPTIONS, *arguments],
+            check=True,
+            # What the app writes to stdout belongs to whoever asked for the synth.
+            stdout=sys.stderr,
+        )
+        for package in _RUNTIME_PACKAGES:
+            for installed in (*output.glob(package), *output.glob(f"{package}-*.dist-info")):
+                shutil.rmtree(installed)
+        shutil.copytree(
+            self._source, output, dirs_exist_ok=True, ignore=shutil.ignore_patterns(_REQUIREMENTS, *_CACHES)
+        )
+        return True
+
+
+@jsii.implements(ILocalBundling)
+class _FileBundling:
+    """Has one file built by a function that is given the path to write."""
+
+    def __init__(self, file_name: str, build: Callable[[Path], Path]) -> None:
+        self._file_name = file_name
+        self._build = build
+
+    def try_bundle(self, output_dir: str, *_: object, **__: object) -> bool:
+        """Build the one file into ``output_dir``."""
+        self._build(Path(output_dir) / self._file_name)
+        return True
+
+
+def controller_code(source: Path) -> lambda_.Code:
+    """The function's code: ``source`` with its requirements, made anew only when ``source`` has changed."""
+    # The command is never run: it is there because it counts for the hash, so that another platform or Python
+    # does not find the old bundle.
+    return lambda_.Code.from_asset(
+        str(source), **_options(_ControllerBundling(source), command=[*_PIP_OPTIONS, *_RUNTIME_PACKAGES])
+    )
+
+
+def agent_asset(source: Path, file_name: str, build: Callable[[Path], Path]) -> AssetMaker:
+    """The agent's one file, made by ``build``, anew only when ``source`` has changed."""
+    options = _options(_FileBundling(file_name, build), output_type=BundlingOutput.SINGLE_FILE)
+
+    def make(scope: Construct, construct_id: str) -> s3_assets.Asset:
+        return s3_assets.Asset(scope, construct_id, path=str(source), **options)
+
+    return make
+
+
+def _options(bundling: ILocalBundling, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - handed on as they are
+    return {
+        "asset_hash_type": AssetHashType.SOURCE,
+        "exclude": list(_CACHES),
+        "ignore_mode": IgnoreMode.GIT,
+        # The image is only named, never fetched: local bundling does not return False.
+        "bundling": BundlingOptions(image=DockerImage.from_registry("none"), local=bundling, **more),
+    }

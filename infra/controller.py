@@ -1,0 +1,186 @@
+"""The function that decides, and everything that makes it look: events, schedule, queue."""
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.bundling import ARCHITECTURE, RUNTIME
+from infra.controller_environment import controller_environment
+from infra.nag import acknowledge_wildcard
+from infra.names import parameter_prefix
+from infra.settings import Settings
+
+HANDLER = "etcd_aws_cluster.handler.handle"
+"""Path of the function in ``lambda_src``; a test checks that it is there."""
+
+
+class Controller(Construct):
+    """One run at a time, of one cluster, whatever comes in."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: lambda_.Code,
+        vpc: ec2.IVpc,
+        subnets: ec2.SubnetSelection,
+        security_group: ec2.ISecurityGroup,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings = settings
+        self.dead_letter_queue = sqs.Queue(
+            self,
+            "DeadLetters",
+            fifo=True,
+            content_based_deduplication=True,
+            retention_period=Duration.days(14),
+            enforce_ssl=True,
+        )
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            fifo=True,
+            content_based_deduplication=True,
+            visibility_timeout=Duration.seconds(settings.controller.visibility_timeout_s),
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=self.dead_letter_queue, max_receive_count=settings.controller.max_receive_count
+            ),
+            enforce_ssl=True,
+        )
+        self.log_group = logs.LogGroup(
+            self,
+            "Log",
+            retention=_retention(settings.controller.log_retention_days),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        role = self._role()
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=f"Forms, joins, shrinks and heals the etcd cluster {settings.cluster_name}",
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            code=code,
+            handler=HANDLER,
+            role=role,
+            environment=controller_environment(settings, self.dead_letter_queue.queue_url),
+            timeout=Duration.seconds(settings.controller.function_timeout_s),
+            memory_size=settings.controller.function_memory_mib,
+            # The queue's one message group already serialises the runs; this holds for any other caller too.
+            reserved_concurrent_executions=1 if settings.controller.reserve_concurrency else None,
+            tracing=lambda_.Tracing.ACTIVE,
+            log_group=self.log_group,
+            vpc=vpc,
+            vpc_subnets=subnets,
+            security_groups=[security_group],
+        )
+        self.function.add_event_source(
+            sources.SqsEventSource(self.queue, batch_size=10, report_batch_item_failures=True)
+        )
+        self._look_when_told_and_regularly()
+
+    def _role(self) -> iam.Role:
+        """Make a role of just what the function does, in place of the broader managed policies."""
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        for actions, resource in (
+            (
+                [
+                    "autoscaling:DescribeAutoScalingGroups",
+                    "autoscaling:DescribeWarmPool",
+                    "ec2:DescribeInstances",
+                    "ec2:DescribeInstanceStatus",
+                ],
+                "*",
+            ),
+            (
+                [
+                    "autoscaling:CompleteLifecycleAction",
+                    "autoscaling:RecordLifecycleActionHeartbeat",
+                    "autoscaling:SetInstanceHealth",
+                ],
+                self._group_arn_pattern(),
+            ),
+            (["ssm:GetParameters", "ssm:PutParameter"], self._parameter_arn_pattern()),
+            (["sqs:SendMessage"], self.dead_letter_queue.queue_arn),
+            (["logs:CreateLogStream", "logs:PutLogEvents"], self.log_group.log_group_arn),
+            # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+            (
+                [
+                    "ec2:AssignPrivateIpAddresses",
+                    "ec2:CreateNetworkInterface",
+                    "ec2:DeleteNetworkInterface",
+                    "ec2:DescribeNetworkInterfaces",
+                    "ec2:DescribeSubnets",
+                    "ec2:UnassignPrivateIpAddresses",
+                ],
+                "*",
+            ),
+        ):
+            role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+        for resource, reason in (
+            ("*", "Describe calls, network interfaces and traces have no resource level."),
+            (self._group_arn_pattern(), "The ARN holds an id that is not known before; the group's name is in full."),
+            (self._parameter_arn_pattern(), "The parameters of this one cluster, made by the function at run time."),
+        ):
+            acknowledge_wildcard(role, resource, reason)
+        return role
+
+    def _look_when_told_and_regularly(self) -> None:
+        name = self._settings.cluster_name
+        target = targets.SqsQueue(self.queue, message_group_id=name)
+        events.Rule(
+            self,
+            "LifecycleRule",
+            description=f"Instances of {name} that wait to be let in or let go",
+            event_pattern=events.EventPattern(
+                source=["aws.autoscaling"],
+                detail_type=[
+                    "EC2 Instance-launch Lifecycle Action",
+                    "EC2 Instance-terminate Lifecycle Action",
+                ],
+                detail={"AutoScalingGroupName": [name]},
+            ),
+            targets=[target],
+        )
+        events.Rule(
+            self,
+            "TickRule",
+            description=f"Looks at {name} though nothing was heard, for events may be lost",
+            schedule=events.Schedule.rate(Duration.minutes(self._settings.timing.tick_interval_min)),
+            targets=[target],
+        )
+
+    def _group_arn_pattern(self) -> str:
+        return Stack.of(self).format_arn(
+            service="autoscaling",
+            resource="autoScalingGroup:*:autoScalingGroupName",
+            resource_name=self._settings.cluster_name,
+        )
+
+    def _parameter_arn_pattern(self) -> str:
+        return Stack.of(self).format_arn(
+            service="ssm", resource="parameter", resource_name=f"{parameter_prefix(self._settings.cluster_name)[1:]}/*"
+        )
+
+
+def _retention(days: int) -> logs.RetentionDays:
+    """The enumeration's name for a number of days, all of which the settings have checked."""
+    names = {
+        30: "ONE_MONTH",
+        60: "TWO_MONTHS",
+        90: "THREE_MONTHS",
+        120: "FOUR_MONTHS",
+        180: "SIX_MONTHS",
+        365: "ONE_YEAR",
+    }
+    weeks = {1: "ONE_DAY", 3: "THREE_DAYS", 5: "FIVE_DAYS", 7: "ONE_WEEK", 14: "TWO_WEEKS"}
+    return logs.RetentionDays[(names | weeks)[days]]

@@ -1,0 +1,74 @@
+"""One etcd cluster: puts the parts together and says in which order they come and go."""
+
+from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.bundling import AssetMaker
+from infra.controller import Controller
+from infra.member_group import MemberGroup
+from infra.monitoring import Monitoring
+from infra.names import initial_cluster_parameter, record_parameter
+from infra.network import Network
+from infra.network_access import NetworkAccess
+from infra.settings import Settings
+
+
+class EtcdClusterStack(Stack):
+    """Everything that one cluster needs."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        controller_code: lambda_.Code,
+        agent: AssetMaker,
+        env: Environment | None = None,
+    ) -> None:
+        super().__init__(
+            scope, construct_id, env=env, description=f"etcd cluster {settings.cluster_name} (etcd-aws-cluster)"
+        )
+        network = Network(self, "Network", settings=settings.network)
+        access = NetworkAccess(
+            self,
+            "Access",
+            vpc=network.vpc,
+            client_port=settings.etcd.etcd_client_port,
+            server_port=settings.etcd.etcd_server_port,
+        )
+        if settings.network.egress == "endpoints" and not settings.network.vpc_id:
+            network.add_endpoints(access.endpoints())
+        controller = Controller(
+            self,
+            "Controller",
+            settings=settings,
+            code=controller_code,
+            vpc=network.vpc,
+            subnets=network.subnets,
+            security_group=access.controller,
+        )
+        members = MemberGroup(
+            self,
+            "Members",
+            settings=settings,
+            vpc=network.vpc,
+            subnets=network.subnets,
+            security_group=access.members,
+            agent=agent(self, "Agent"),
+        )
+        # The first instance finds the whole controller at work, and the last one is let go by it.
+        members.group.node.add_dependency(network, access, controller)
+        Monitoring(self, "Monitoring", settings=settings, dead_letter_queue=controller.dead_letter_queue)
+
+        for name, value in {
+            "ClusterName": settings.cluster_name,
+            "RecordParameter": record_parameter(settings.cluster_name),
+            "InitialClusterParameter": initial_cluster_parameter(settings.cluster_name),
+            "ClientSecurityGroupId": access.clients.security_group_id,
+            "QueueUrl": controller.queue.queue_url,
+            "DeadLetterQueueUrl": controller.dead_letter_queue.queue_url,
+            "FunctionName": controller.function.function_name,
+        }.items():
+            CfnOutput(self, name, value=value)

@@ -1,0 +1,152 @@
+"""The Auto Scaling group whose instances are the members of the cluster."""
+
+from aws_cdk import CfnTag, Fn, Stack
+from aws_cdk import aws_autoscaling as autoscaling
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
+
+from infra.nag import acknowledge
+from infra.names import LAUNCH_HOOK, TERMINATE_HOOK, record_parameter
+from infra.settings import Settings
+from infra.user_data import etcd_url, render_user_data
+
+# etcd's word, and Amazon Linux's, for a processor.
+_PROCESSORS = {
+    ec2.InstanceArchitecture.X86_64: ("amd64", ec2.AmazonLinuxCpuType.X86_64),
+    ec2.InstanceArchitecture.ARM_64: ("arm64", ec2.AmazonLinuxCpuType.ARM_64),
+}
+
+
+class MemberGroup(Construct):
+    """The group, named like the cluster, with its launch template and the role of its instances.
+
+    No update policy: a new launch template replaces no instance by itself. An instance refresh does, one voter at a
+    time through the hooks, when the operator starts it (docs/decisions/0005).
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        vpc: ec2.IVpc,
+        subnets: ec2.SubnetSelection,
+        security_group: ec2.ISecurityGroup,
+        agent: s3_assets.Asset,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings = settings
+        self._agent = agent
+        instance_type = ec2.InstanceType(settings.members.instance_type)
+        self._processor, self._cpu_type = _PROCESSORS[instance_type.architecture]
+        self.role = self._role()
+        template = self._launch_template(security_group)
+        self.group = autoscaling.CfnAutoScalingGroup(
+            self,
+            "Group",
+            auto_scaling_group_name=settings.cluster_name,
+            min_size=str(settings.size),
+            max_size=str(settings.size),
+            desired_capacity=str(settings.size),
+            vpc_zone_identifier=vpc.select_subnets(subnet_type=subnets.subnet_type).subnet_ids,
+            launch_template=autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(
+                launch_template_id=template.ref, version=template.attr_latest_version_number
+            ),
+            # In the group's own resource: a hook that is made after the group misses its first instances.
+            lifecycle_hook_specification_list=[
+                _hook(LAUNCH_HOOK, "LAUNCHING", settings.timing.launch_hook_timeout_s),
+                _hook(TERMINATE_HOOK, "TERMINATING", settings.timing.terminate_hook_timeout_s),
+            ],
+            # An instance that etcd would not let go stays up, with its data, until a person has looked.
+            instance_lifecycle_policy=autoscaling.CfnAutoScalingGroup.InstanceLifecyclePolicyProperty(
+                retention_triggers=autoscaling.CfnAutoScalingGroup.RetentionTriggersProperty(
+                    terminate_hook_abandon="retain"
+                )
+            ),
+            health_check_type="EC2",
+            health_check_grace_period=settings.members.health_check_grace_s,
+            # InService already means a caught-up voter: an instance refresh need not wait any longer.
+            default_instance_warmup=0,
+            termination_policies=["OldestLaunchTemplate", "OldestInstance"],
+            metrics_collection=[autoscaling.CfnAutoScalingGroup.MetricsCollectionProperty(granularity="1Minute")],
+            tags=[
+                autoscaling.CfnAutoScalingGroup.TagPropertyProperty(
+                    key="Name", value=settings.cluster_name, propagate_at_launch=True
+                )
+            ],
+        )
+        self.group.node.add_dependency(self.role)
+        acknowledge(self.group, "AS3", "The controller reports; notices of every scaling would repeat it.")
+
+    def _role(self) -> iam.Role:
+        """Make a role that can read the record, the agent and, from S3, the etcd archive."""
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+        record = Stack.of(self).format_arn(
+            service="ssm", resource="parameter", resource_name=record_parameter(self._settings.cluster_name)[1:]
+        )
+        objects = [self._agent.bucket.arn_for_objects(self._agent.s3_object_key)]
+        archive = etcd_url(self._settings, self._processor)
+        if archive.startswith("s3://"):
+            objects.append(
+                Stack.of(self).format_arn(service="s3", region="", account="", resource=archive.removeprefix("s3://"))
+            )
+        role.add_to_policy(iam.PolicyStatement(actions=["ssm:GetParameter"], resources=[record]))
+        role.add_to_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=objects))
+        return role
+
+    def _launch_template(self, security_group: ec2.ISecurityGroup) -> ec2.CfnLaunchTemplate:
+        members = self._settings.members
+        tags = [CfnTag(key="Name", value=self._settings.cluster_name)]
+        return ec2.CfnLaunchTemplate(
+            self,
+            "Template",
+            launch_template_data=ec2.CfnLaunchTemplate.LaunchTemplateDataProperty(
+                image_id=members.ami_id
+                or ec2.MachineImage.latest_amazon_linux2023(cpu_type=self._cpu_type).get_image(self).image_id,
+                instance_type=members.instance_type,
+                iam_instance_profile=ec2.CfnLaunchTemplate.IamInstanceProfileProperty(
+                    arn=iam.CfnInstanceProfile(self, "Profile", roles=[self.role.role_name]).attr_arn
+                ),
+                instance_initiated_shutdown_behavior="terminate",
+                network_interfaces=[
+                    ec2.CfnLaunchTemplate.NetworkInterfaceProperty(
+                        device_index=0,
+                        # Said here too, for the subnets of a given VPC may say otherwise.
+                        associate_public_ip_address=False,
+                        groups=[security_group.security_group_id],
+                    )
+                ],
+                metadata_options=ec2.CfnLaunchTemplate.MetadataOptionsProperty(
+                    http_endpoint="enabled",
+                    http_tokens="required",
+                    http_put_response_hop_limit=members.imds_hop_limit,
+                ),
+                block_device_mappings=[
+                    ec2.CfnLaunchTemplate.BlockDeviceMappingProperty(
+                        device_name=members.root_device_name,
+                        ebs=ec2.CfnLaunchTemplate.EbsProperty(
+                            volume_type="gp3", volume_size=members.volume_gib, encrypted=True
+                        ),
+                    )
+                ],
+                tag_specifications=[ec2.CfnLaunchTemplate.TagSpecificationProperty(resource_type="volume", tags=tags)],
+                user_data=Fn.base64(
+                    render_user_data(self._settings, architecture=self._processor, agent_url=self._agent.s3_object_url)
+                ),
+            ),
+        )
+
+
+def _hook(
+    name: str, transition: str, timeout_s: int
+) -> autoscaling.CfnAutoScalingGroup.LifecycleHookSpecificationProperty:
+    """A hook whose silence never counts as consent."""
+    return autoscaling.CfnAutoScalingGroup.LifecycleHookSpecificationProperty(
+        lifecycle_hook_name=name,
+        lifecycle_transition=f"autoscaling:EC2_INSTANCE_{transition}",
+        default_result="ABANDON",
+        heartbeat_timeout=timeout_s,
+    )
