@@ -103,7 +103,7 @@ class SsmRecordStore:
 
     def _get(self, *names: str) -> dict[str, str]:
         with aws_call("GetParameters", ", ".join(names)):
-            found = self._ssm.get_parameters(Names=names)["Parameters"]
+            found = self._ssm.get_parameters(Names=list(names))["Parameters"]
         return {p["Name"]: p["Value"] for p in found}
 
     def _get_record(self, name: str) -> Record:

@@ -1,0 +1,240 @@
+"""What is asked of Parameter Store, and what is made of its answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from botocore.stub import Stubber
+
+from etcd_aws_cluster.aws.parameter_store import SsmRecordStore
+from etcd_aws_cluster.core.errors import AwsError, RecordError
+from etcd_aws_cluster.core.model import InstanceId
+from etcd_aws_cluster.core.ports import Stored
+from etcd_aws_cluster.core.record import Record, RecordedMember, RecordState
+from tests.unit.aws.stubs import ARN, SESSION, scripted
+
+SSM = SESSION.client("ssm")
+PREFIX = "/etcd-aws-cluster/etcd"
+RECORD, LIST, CLAIM = f"{PREFIX}/record", f"{PREFIX}/initial-cluster", f"{PREFIX}/generations/1"
+
+
+def a_record(*, generation: int = 1, instance: str = "i-0a", state: RecordState = RecordState.NEW) -> Record:
+    member = RecordedMember(
+        instance=InstanceId(instance),
+        member_id=None,
+        name="",
+        peer_urls=("http://10.0.0.4:2380",),
+        client_urls=("http://10.0.0.4:2379",),
+        is_started=False,
+        is_learner=False,
+        life=f"g{generation}",
+        since=1_700_000_000,
+    )
+    return Record(
+        generation=generation,
+        group_arn=ARN,
+        token=f"etcd-0f2c8e9a-g{generation}",
+        state=state,
+        cluster_id=None,
+        created_at=1_700_000_000,
+        members=(member,),
+    )
+
+
+OURS, THEIRS = a_record(instance="i-0a"), a_record(instance="i-0b")
+
+
+class Script:
+    """Scripts Parameter Store's answers in the order in which they are expected to be asked for."""
+
+    def __init__(self, stubber: Stubber) -> None:
+        self._stubber = stubber
+        self.fails = stubber.add_client_error
+
+    def holds(self, *asked: str, **found: str) -> None:
+        """Answer a read of the asked names; ``found`` by the last part of the name."""
+        parameters = [{"Name": name, "Value": found[key]} for name in asked if (key := _key(name)) in found]
+        missing = [name for name in asked if _key(name) not in found]
+        answer = {"Parameters": parameters, "InvalidParameters": missing}
+        self._stubber.add_response("get_parameters", answer, {"Names": list(asked)})
+
+    def takes(self, name: str, value: str, *, overwrite: bool) -> None:
+        """Take a write."""
+        self._stubber.add_response("put_parameter", {"Version": 1}, _write(name, value, overwrite=overwrite))
+
+    def has_already(self, name: str, value: str) -> None:
+        """Refuse a creation."""
+        self._stubber.add_client_error(
+            "put_parameter",
+            "ParameterAlreadyExists",
+            "The parameter already exists.",
+            expected_params=_write(name, value, overwrite=False),
+        )
+
+
+def _key(name: str) -> str:
+    last = name.rpartition("/")[2].replace("-", "_")
+    return f"claim_{last}" if last.isdigit() else last
+
+
+def _write(name: str, value: str, *, overwrite: bool) -> dict[str, object]:
+    return {"Name": name, "Value": value, "Type": "String", "Tier": "Standard", "Overwrite": overwrite}
+
+
+@pytest.fixture
+def ssm() -> Iterator[Script]:
+    with scripted(SSM) as stubber:
+        yield Script(stubber)
+
+
+@pytest.fixture
+def store() -> SsmRecordStore:
+    return SsmRecordStore(ssm=SSM, prefix=PREFIX)
+
+
+def test_nothing_is_stored_at_first(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.holds(RECORD, LIST)
+
+    assert store.read() == Stored(record=None)
+
+
+def test_record_and_list_are_read_in_one_call(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.holds(RECORD, LIST, record=OURS.to_json(), initial_cluster="i-0a=http://10.0.0.4:2380")
+
+    assert store.read() == Stored(record=OURS, initial_cluster="i-0a=http://10.0.0.4:2380")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "is not JSON"),
+        ("null", "has schema 'NoneType', expected 1"),
+        ("{}", "has schema None, expected 1"),
+        (json.dumps(json.loads(OURS.to_json()) | {"schema": 0}), "has schema 0, expected 1"),
+        (json.dumps(json.loads(OURS.to_json()) | {"schema": 2}), "has schema 2, expected 1"),
+        (json.dumps(json.loads(OURS.to_json()) | {"members": 7}), "missing or wrong field"),
+        (json.dumps(json.loads(OURS.to_json()) | {"state": "odd"}), "missing or wrong field"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_a_problem_that_names_its_parameter(
+    ssm: Script, store: SsmRecordStore, text: str, problem: str
+) -> None:
+    ssm.holds(RECORD, LIST, record=text, initial_cluster="x=http://x:2380")
+
+    stored = store.read()
+
+    assert stored.record is None
+    assert stored.problem.startswith(f"parameter {RECORD}: ")
+    assert problem in stored.problem
+    assert stored.initial_cluster == "x=http://x:2380"
+
+
+def test_a_throttled_read_is_told_with_the_parameters(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.fails("get_parameters", "ThrottlingException", "Rate exceeded")
+
+    with pytest.raises(AwsError, match=rf"^GetParameters for {RECORD}, {LIST} failed: ThrottlingException: Rate"):
+        store.read()
+
+
+def test_the_first_claim_holds_the_record_and_makes_it_the_stored_one(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.takes(CLAIM, OURS.to_json(), overwrite=False)
+    ssm.takes(RECORD, OURS.to_json(), overwrite=False)
+
+    assert store.claim(OURS) == OURS
+
+
+def test_an_earlier_claimers_cohort_wins_and_is_stored_by_the_later_one(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.has_already(CLAIM, OURS.to_json())
+    ssm.holds(CLAIM, claim_1=THEIRS.to_json())
+    ssm.takes(RECORD, THEIRS.to_json(), overwrite=False)
+
+    assert store.claim(OURS) == THEIRS
+
+
+def test_a_later_claimer_leaves_the_stored_record_of_its_generation_alone(ssm: Script, store: SsmRecordStore) -> None:
+    formed = replace(THEIRS, state=RecordState.EXISTING)
+    ssm.has_already(CLAIM, OURS.to_json())
+    ssm.holds(CLAIM, claim_1=THEIRS.to_json())
+    ssm.has_already(RECORD, THEIRS.to_json())
+    ssm.holds(RECORD, record=formed.to_json())
+
+    assert store.claim(OURS) == formed
+
+
+def test_a_retired_generations_record_is_overwritten_by_the_next_ones(ssm: Script, store: SsmRecordStore) -> None:
+    second = a_record(generation=2)
+    ssm.takes(f"{PREFIX}/generations/2", second.to_json(), overwrite=False)
+    ssm.has_already(RECORD, second.to_json())
+    ssm.holds(RECORD, record=replace(OURS, state=RecordState.RETIRED).to_json())
+    ssm.takes(RECORD, second.to_json(), overwrite=True)
+
+    assert store.claim(second) == second
+
+
+def test_a_claim_that_comes_too_late_does_not_bring_an_old_generation_back(ssm: Script, store: SsmRecordStore) -> None:
+    second = a_record(generation=2)
+    ssm.takes(CLAIM, OURS.to_json(), overwrite=False)
+    ssm.has_already(RECORD, OURS.to_json())
+    ssm.holds(RECORD, record=second.to_json())
+
+    assert store.claim(OURS) == second
+
+
+def test_an_earlier_claim_that_cannot_be_understood_is_an_error_that_names_it(
+    ssm: Script, store: SsmRecordStore
+) -> None:
+    ssm.has_already(CLAIM, OURS.to_json())
+    ssm.holds(CLAIM, claim_1="{")
+
+    with pytest.raises(RecordError, match=rf"^parameter {CLAIM}: the record is not JSON"):
+        store.claim(OURS)
+
+
+def test_a_stored_record_that_cannot_be_understood_is_never_overwritten_by_a_claim(
+    ssm: Script, store: SsmRecordStore
+) -> None:
+    ssm.takes(CLAIM, OURS.to_json(), overwrite=False)
+    ssm.has_already(RECORD, OURS.to_json())
+    ssm.holds(RECORD, record='{"schema":99}')
+
+    with pytest.raises(RecordError, match=rf"^parameter {RECORD}: the record has schema 99, expected 1$"):
+        store.claim(OURS)
+
+
+def test_a_claim_that_exists_but_cannot_be_read_yet_is_an_error(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.has_already(CLAIM, OURS.to_json())
+    ssm.holds(CLAIM)
+
+    with pytest.raises(AwsError, match=rf"GetParameters does not find {CLAIM}"):
+        store.claim(OURS)
+
+
+@pytest.mark.parametrize("code", ["ParameterLimitExceeded", "TooManyUpdates", "AccessDeniedException"])
+def test_a_refused_claim_is_told_with_its_parameter(ssm: Script, store: SsmRecordStore, code: str) -> None:
+    ssm.fails("put_parameter", code, "no")
+
+    with pytest.raises(AwsError, match=rf"^PutParameter for {CLAIM} failed: {code}: no$"):
+        store.claim(OURS)
+
+
+def test_record_and_list_are_overwritten(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.takes(RECORD, OURS.to_json(), overwrite=True)
+    ssm.takes(LIST, "i-0a=http://10.0.0.4:2380", overwrite=True)
+
+    store.write(OURS)
+    store.write_initial_cluster("i-0a=http://10.0.0.4:2380")
+
+
+def test_a_failed_write_is_told_with_its_parameter(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.fails("put_parameter", "InternalServerError", "oops")
+
+    with pytest.raises(AwsError, match=rf"^PutParameter for {RECORD} failed: InternalServerError: oops$"):
+        store.write(OURS)
+
+
+def test_an_empty_list_is_never_sent(store: SsmRecordStore) -> None:
+    with pytest.raises(ValueError, match=rf"^{LIST} cannot be empty, expected at least one name=url$"):
+        store.write_initial_cluster("")
