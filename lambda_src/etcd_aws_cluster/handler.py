@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
@@ -11,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from . import wiring
 from .aws.errors import GroupGoneError
-from .core.errors import AwsError
+from .core.errors import AwsError, RecordError
 from .core.telemetry import Metric
 from .events import Ignored, MalformedMessageError, Trigger, parse_message
 from .observability import logger, metrics, tracer
@@ -75,16 +76,15 @@ def _put_aside(record: SQSRecord, problem: MalformedMessageError, controller: Co
 
 
 def _look(controller: Controller, time_left: Callable[[], float]) -> None:
-    """Run the reconciler. A failed AWS call is no reason to deliver the messages again: the next tick looks anyway."""
+    """Run the reconciler. What it cannot read or write now is looked at again by the next tick, not by redelivery."""
     try:
         report = controller.run(time_left)
     except GroupGoneError as error:
         logger.info("nothing to look after", extra={"problem": str(error)})
-    except AwsError as error:
-        logger.exception("an AWS call failed", extra={"problem": str(error)})
+    except (AwsError, RecordError) as error:
         controller.telemetry.count(Metric.RECONCILE_ERRORS)
+        controller.telemetry.trouble("look failed", error)
         return
     else:
-        extra = {"decision": report.decision, "reason": report.reason, "detail": report.detail, "steps": report.steps}
-        logger.info("run", extra=extra)
+        logger.info("run", extra=asdict(report))
     controller.telemetry.count(Metric.TICK)

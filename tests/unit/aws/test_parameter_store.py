@@ -58,7 +58,7 @@ class Script:
         """Answer a read of the asked names; ``found`` by the last part of the name."""
         parameters = [{"Name": name, "Value": found[key]} for name in asked if (key := _key(name)) in found]
         missing = [name for name in asked if _key(name) not in found]
-        answer = {"Parameters": parameters, "InvalidParameters": missing}
+        answer = {"Parameters": parameters} | ({"InvalidParameters": missing} if missing else {})
         self._stubber.add_response("get_parameters", answer, {"Names": list(asked)})
 
     def takes(self, name: str, value: str, *, overwrite: bool) -> None:
