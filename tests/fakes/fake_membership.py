@@ -11,14 +11,12 @@ A process is named after its instance; its endpoint is ``http://<host of its pee
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
 from etcd_aws_cluster.core.errors import EtcdError, NotSentError, OutcomeUnknownError, RejectedError, Rejection
 from etcd_aws_cluster.core.model import Member, MemberId, Reading
 from etcd_aws_cluster.core.ports import Clock
-
 from tests.fakes.etcd_hosts import Cluster, EtcdHosts, Process, endpoint_of, id_of
 
 HEALTH_INTERVAL_S = 5.0
@@ -43,11 +41,11 @@ class FakeEtcd(EtcdHosts):
         self._is_v2 = version.startswith("2.")
         self._supports_learners = not version.startswith(("2.", "3.0.", "3.1.", "3.2.", "3.3."))
         self._serial = 0
-        self._failures: deque[tuple[str, bool]] = deque()
+        self._failures: dict[str, list[bool]] = {}
 
     def fail_next(self, call: str, *, after_applying: bool = False) -> None:
         """Lose the answer of the next ``call``, a method of the port, with or without its effect."""
-        self._failures.append((call, after_applying))
+        self._failures.setdefault(call, []).append(after_applying)
 
     def read(self, endpoint: str) -> Reading:
         """Answer like one member."""
@@ -61,6 +59,7 @@ class FakeEtcd(EtcdHosts):
         is_learner = member is not None and member.is_learner
         is_led = process.is_connected and cluster.leader_id is not None
         has_list = is_led and process.is_caught_up and member is not None and not is_learner
+        listed = tuple(cluster.members[i] for i in sorted(cluster.members))
         return Reading(
             endpoint=endpoint,
             cluster_id=cluster.cluster_id,
@@ -68,7 +67,8 @@ class FakeEtcd(EtcdHosts):
             leader_id=cluster.leader_id if is_led else None,
             raft_index=process.applied_index,
             is_learner=is_learner,
-            members=tuple(cluster.members[i] for i in sorted(cluster.members)) if has_list else None,
+            members=listed if has_list else None,
+            unproven_members=None if has_list or self._supports_learners or member is None else listed,
             supports_learners=self._supports_learners,
             version=self.version,
             problem="" if has_list or is_learner else "it cannot serve a linearizable read",
@@ -211,9 +211,8 @@ class FakeEtcd(EtcdHosts):
 
     def _takes_failure(self, call: str) -> bool | None:
         """Return whether a failure that waits for ``call`` strikes after applying; None without one."""
-        if not self._failures or self._failures[0][0] != call:
-            return None
-        return self._failures.popleft()[1]
+        waiting = self._failures.get(call)
+        return waiting.pop(0) if waiting else None
 
     def _commit(self, call: str, process: Process, apply: Callable[[], bool], what: str) -> None:
         after_applying = self._takes_failure(call)
