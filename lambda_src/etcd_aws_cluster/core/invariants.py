@@ -26,7 +26,7 @@ from .errors import InvariantViolationError
 from .model import POOL, Result, Transition
 from .quorum import allows_add, survives
 from .record import Record, RecordState
-from .view import Membership, View, read_membership
+from .view import Membership, View, read_lone_voter, read_membership
 
 
 def check(view: View, action: Action) -> None:
@@ -88,6 +88,8 @@ def _check_record(view: View, record: Record) -> None:
         return
     _require(record.state is RecordState.EXISTING and record.cluster_id is not None, 7, "only a live list is published")
     membership = read_membership(view, record.cluster_id) if record.cluster_id else None
+    if membership is None and view.stored.record:
+        membership = read_lone_voter(view, view.stored.record)
     _require(membership is not None, 7, "the list to publish was not confirmed by a quorum")
     live = {m.member_id for m in membership.members} if membership else set()
     _require({m.member_id for m in record.members} == live, 7, "the record would differ from the live list")

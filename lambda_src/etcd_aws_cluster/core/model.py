@@ -178,7 +178,8 @@ class Reading:
         leader_id: None where it knows of none.
         raft_index: Its applied index.
         members: The member list, only if a linearizable read on this endpoint succeeded before or with it.
-        supports_learners: Since 3.4.
+        unproven_members: The member's own list where no quorum confirms it; read only where etcd has no learners.
+        supports_learners: Whether the answering etcd does: since 3.4.
         problem: What went wrong, for people; empty where nothing did.
     """
 
@@ -189,6 +190,7 @@ class Reading:
     raft_index: int = 0
     is_learner: bool = False
     members: tuple[Member, ...] | None = None
+    unproven_members: tuple[Member, ...] | None = None
     supports_learners: bool = True
     version: str = ""
     problem: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from .actions import Act, Decision, Look, Reason, Refuse, Settled, Wait
+from .actions import Act, Decision, Look, PublishRecord, Reason, Refuse, Settled, Wait
 from .formation import (
     adopt,
     end_the_last_generation,
@@ -29,7 +29,9 @@ from .membership import (
     wait_for_the_rest,
 )
 from .policy import Policy
-from .view import View, read_membership
+from .publish import current_record
+from .record import Record
+from .view import View, read_lone_voter, read_membership
 
 _BEFORE_A_CLUSTER: tuple[Callable[[View, Policy], Decision | None], ...] = (
     pass_the_warm_pool,
@@ -75,7 +77,7 @@ def plan(view: View, policy: Policy) -> Decision:
         return foreign
     membership = read_membership(view, record.cluster_id)
     if membership is None:
-        return _without_quorum(view)
+        return _start_the_second_voter(view, record) or _without_quorum(view)
     formed = Formed(view=view, policy=policy, record=record, membership=membership)
     for rule in _IN_A_CLUSTER:
         decision = rule(formed)
@@ -92,6 +94,14 @@ def _first_act(decisions: Iterable[Decision | None]) -> Decision | None:
             return decision
         fallback = fallback or decision
     return fallback
+
+
+def _start_the_second_voter(view: View, record: Record) -> Decision | None:
+    """Publish a second voter that etcd without learners had to take at once: it is what the quorum waits for."""
+    membership = read_lone_voter(view, record)
+    if membership is None:
+        return None
+    return Act(action=PublishRecord(current_record(view, record, membership)), reason=Reason.LIST_CHANGED)
 
 
 def _without_quorum(view: View) -> Decision:

@@ -140,17 +140,38 @@ def read_membership(view: View, cluster_id: ClusterId) -> Membership | None:
         return None
     members = lists.pop()
     voters = {m.member_id for m in members if not m.is_learner}
-    serving = frozenset(r.member_id for r in answers if r.is_linearizable and r.member_id in voters)
-    if len(serving) < majority(len(voters)):
+    serving = {r.member_id for r in answers if r.is_linearizable and r.member_id in voters}
+    return _membership(view, cluster_id, members, answers) if len(serving) >= majority(len(voters)) else None
+
+
+def read_lone_voter(view: View, record: Record) -> Membership | None:
+    """Return the membership of an etcd without learners whose only voter has just got a second one.
+
+    From that moment there is no quorum until the second voter starts, and it cannot start before it is published.
+    The list of the only voter needs no proof: what it has applied, it alone had to agree to.
+    """
+    voters = [m for m in record.members if not m.is_learner]
+    answers = [r for r in view.answering() if r.cluster_id == record.cluster_id]
+    if len(voters) != 1 or len(answers) != 1 or answers[0].member_id != voters[0].member_id:
         return None
+    members = answers[0].unproven_members or ()
+    others = [m for m in members if m.member_id != voters[0].member_id]
+    if len(others) != 1 or len(members) != len(others) + 1 or others[0].is_started or record.cluster_id is None:
+        return None
+    return _membership(view, record.cluster_id, members, answers)
+
+
+def _membership(view: View, cluster_id: ClusterId, members: tuple[Member, ...], answers: list[Reading]) -> Membership:
+    voters = {m.member_id for m in members if not m.is_learner}
+    answering = {r.member_id: r for r in answers if r.member_id is not None}
     return Membership(
         cluster_id=cluster_id,
         members=members,
-        serving=frozenset(m for m in serving if m is not None),
-        answering=frozenset(r.member_id for r in answers if r.member_id is not None),
+        serving=frozenset(m for m, r in answering.items() if r.is_linearizable and m in voters),
+        answering=frozenset(answering),
         leader=next((r.leader_id for r in answers if r.is_linearizable and r.leader_id), None),
-        raft_index={r.member_id: r.raft_index for r in answers if r.member_id is not None},
-        endpoints={r.member_id: r.endpoint for r in answers if r.member_id is not None},
+        raft_index={m: r.raft_index for m, r in answering.items()},
+        endpoints={m: r.endpoint for m, r in answering.items()},
         owners={m.member_id: owner_of(m, view.stored.record, view.group) for m in members},
         supports_learners=all(r.supports_learners for r in answers),
     )
