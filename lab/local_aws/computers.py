@@ -39,6 +39,9 @@ class Computers:
         self._metadata_port = metadata_port
         self._services: dict[str, MetadataService] = {}
         self._powered_off: set[str] = set()
+        self._boot_delays: dict[str, float] = {}
+        self.boot_delay_s = 0.0
+        self.next_boot_delays_s: list[float] = []
         self._version = 0
         self._known: dict[str, None] = {}
         self._changed = threading.Condition()
@@ -54,6 +57,9 @@ class Computers:
             del self._services[instance_id]
             threading.Thread(target=service.close, daemon=True).start()
         with self._changed:
+            if instance_id not in self._known:
+                delays = self.next_boot_delays_s
+                self._boot_delays[instance_id] = delays.pop(0) if delays else self.boot_delay_s
             self._known[instance_id] = None
             self._version += 1
             self._changed.notify_all()
@@ -70,7 +76,9 @@ class Computers:
             version, known = self._version, list(self._known)
         found = [self._describe(each) for each in known]
         for facts in found:
-            facts["powered"] = facts["state"] in _ON and facts["instance_id"] not in self._powered_off
+            facts["cut"] = facts["instance_id"] in self._powered_off
+            facts["powered"] = facts["state"] in _ON and not facts["cut"]
+            facts["boot_delay_s"] = self._boot_delays[facts["instance_id"]]
         return {"version": version, "instances": found}
 
     def _open(self, instance_id: str, address: str) -> None:

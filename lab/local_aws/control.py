@@ -75,6 +75,9 @@ class Control:
                 self._faults.pending.clear()
             case ["calls", "clear"]:
                 self._faults.calls.clear()
+            case ["boot"]:
+                self._computers.boot_delay_s = float(told.get("delay_s", 0.0))
+                self._computers.next_boot_delays_s = [float(each) for each in told.get("next_s", [])]
             case ["events"]:
                 self._player.post.drop = int(told.get("drop", 0))
                 self._player.post.duplicate = int(told.get("duplicate", 0))

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import json
 import os
+import socket
 import sys
 import threading
 import uuid
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="port of the AWS endpoint on 127.0.0.1")
     parser.add_argument("--control-port", type=int, required=True, help="port of the lab's own door on 127.0.0.1")
     parser.add_argument("--metadata-port", type=int, required=True, help="port of IMDS on each instance's address")
+    parser.add_argument("--hold", required=True, help="address to listen on, so that no other lab takes its network")
     options = parser.parse_args()
     sys.argv[1:] = []
     os.environ.update(
@@ -54,13 +56,15 @@ def main() -> None:
         }
     )
     names.check()
+    held = socket.create_server((options.hold, options.metadata_port))
     control = assemble(options.metadata_port)
     server = ControlServer(control, options.control_port)
     threading.Thread(target=server.serve, daemon=True, name="control").start()
 
     from ministack.app import main as run  # noqa: PLC0415  # reads the environment on import
 
-    run()
+    with held:
+        run()
 
 
 def assemble(metadata_port: int) -> Control:

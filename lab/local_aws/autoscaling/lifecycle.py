@@ -223,6 +223,7 @@ class Lifecycle:
         instance.state, instance.since, instance.cause = state, now, cause
         self._outbox.transition(
             {
+                "kind": "lifecycle",
                 "group": group.name,
                 "instance": instance.instance_id,
                 "from": before,

@@ -1,0 +1,117 @@
+"""The real deployment: ``cdk bootstrap`` and ``cdk deploy`` of the real app, into the local AWS."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lab.paths import CACHE, ROOT, LabError
+from lab.setup import cdk_command, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ACCOUNT: Final = "000000000000"
+REGION: Final = "us-east-1"
+# Of the lab's own: the CDK CLI remembers the account of an access key id between runs.
+ACCESS_KEY_ID: Final = "etcd-aws-cluster-lab"
+_SYNTH_S: Final = 300.0
+_DEPLOY_S: Final = 1200.0
+
+
+class Deployment:
+    """Deploys the app.
+
+    Args:
+        endpoint: URL of the local AWS.
+        log: file that gets what the CDK CLI says.
+    """
+
+    def __init__(self, endpoint: str, log: Path) -> None:
+        self._endpoint = endpoint
+        self._log = log
+
+    def bootstrap(self) -> None:
+        """Do ``cdk bootstrap``, without the app: that needs no synth.
+
+        Raises:
+            LabError: it failed; the message has its last words.
+        """
+        self._cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", "--app", "", timeout_s=_DEPLOY_S)
+
+    def synth(self, context: Mapping[str, str]) -> Path:
+        """The synthesized app, from an earlier synth of the same sources with the same context if there is one.
+
+        Raises:
+            LabError: the synth failed; the message has its last words.
+        """
+        told = json.dumps(dict(context), sort_keys=True)
+        key = f"{fingerprint()}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        folder = CACHE / "lab-build" / f"synth-{key}"
+        if not (folder / "manifest.json").exists():
+            fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
+            flags = [word for name, value in context.items() for word in ("--context", f"{name}={value}")]
+            self._cdk("synth", "--quiet", "--output", str(fresh), *flags, timeout_s=_SYNTH_S)
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.rename(folder)
+        return folder
+
+    def deploy(self, app: Path) -> None:
+        """Do ``cdk deploy`` of a synthesized app.
+
+        Raises:
+            LabError: it failed; the message has its last words.
+        """
+        self._cdk("deploy", "--app", str(app), "--all", "--require-approval", "never", timeout_s=_DEPLOY_S)
+
+    def destroy(self, app: Path) -> None:
+        """Do ``cdk destroy`` of a synthesized app.
+
+        Raises:
+            LabError: it failed; the message has its last words.
+        """
+        self._cdk("destroy", "--app", str(app), "--all", "--force", timeout_s=_DEPLOY_S)
+
+    def _cdk(self, *arguments: str, timeout_s: float) -> None:
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        command = [*cdk_command(), *arguments, "--no-notices"]
+        with self._log.open("a+", encoding="utf-8") as log:
+            start = log.tell()
+            done = subprocess.run(
+                command, cwd=ROOT, env=self._environment(), stdout=log, stderr=log, timeout=timeout_s, check=False
+            )
+            if done.returncode:
+                log.seek(start)
+                raise LabError(f"cdk {arguments[0]} failed (all of it: {self._log}):\n{log.read()[-3000:].strip()}")
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in {"AWS_CA_BUNDLE", "AWS_PROFILE"}}
+        here = str(Path(sys.executable).parent)
+        return {
+            **kept,
+            **aws_environment(self._endpoint),
+            "PATH": os.pathsep.join([here, kept.get("PATH", os.defpath)]),
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+            "CI": "true",
+        }
+
+
+def aws_environment(endpoint: str) -> dict[str, str]:
+    """What makes any AWS tool talk to the local AWS, and to no other."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": "lab",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }

@@ -1,0 +1,65 @@
+"""etcdctl, as a person would use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from lab.paths import LabError, etcdctl_beside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TIMEOUT_S = 10.0
+
+
+class Etcdctl:
+    """Runs etcdctl against the members.
+
+    Args:
+        etcd: the etcd binary; the etcdctl beside it is used.
+        endpoints: client URLs.
+    """
+
+    def __init__(self, etcd: Path, endpoints: list[str]) -> None:
+        self._program = etcdctl_beside(etcd)
+        self._endpoints = endpoints
+
+    def run(self, *arguments: str) -> str:
+        """Run it and return what it says.
+
+        Raises:
+            LabError: it failed; the message has its words.
+        """
+        return self._ask(self._endpoints, *arguments)
+
+    def _ask(self, endpoints: list[str], *arguments: str) -> str:
+        environment = {"ETCDCTL_API": "3", "PATH": os.defpath}
+        command = [str(self._program), f"--endpoints={','.join(endpoints)}", "--command-timeout=5s", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=_TIMEOUT_S, check=False)
+        if done.returncode:
+            raise LabError(f"etcdctl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def members(self) -> list[dict[str, Any]]:
+        """The member list: ``ID`` (a number), ``name``, ``peerURLs``, ``clientURLs``, ``isLearner``."""
+        members: list[dict[str, Any]] = json.loads(self.run("member", "list", "--write-out=json"))["members"]
+        return members
+
+    def leader(self) -> int:
+        """The leader's member id; 0 when there is none.
+
+        Raises:
+            LabError: no member answers.
+        """
+        statuses = []
+        for endpoint in self._endpoints:
+            try:
+                statuses += json.loads(self._ask([endpoint], "endpoint", "status", "--write-out=json"))
+            except LabError:
+                continue
+        if not statuses:
+            raise LabError(f"none of {', '.join(self._endpoints)} answers")
+        return int(max(statuses, key=lambda each: each["Status"]["raftTerm"])["Status"].get("leader", 0))

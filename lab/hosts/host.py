@@ -1,0 +1,183 @@
+"""One host: a folder as its root, and what its systemd unit runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from lab import processes
+from lab.hosts.user_data import agent_environment, environment_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_PEERS_FILE: Final = "/etc/sysconfig/etcd-peers"
+_DATA_DIR: Final = "/var/lib/etcd"
+_LOOK_S: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all hosts of a lab share.
+
+    Attributes:
+        folder: has one folder for each instance.
+        agent: the agent's bundle.
+        etcd: the etcd binary.
+        aws_endpoint: URL of the local AWS.
+        metadata_port: port of IMDS on an instance's address.
+        restart_s: seconds between the end of etcd or agent and its next start.
+        watch_s: seconds between a proxy's looks at the record.
+        note: tells the lab's journal what a host does.
+    """
+
+    folder: Path
+    agent: Path
+    etcd: Path
+    aws_endpoint: str
+    metadata_port: int
+    restart_s: float
+    watch_s: float
+    note: Callable[[dict[str, Any]], None]
+
+
+class Host(threading.Thread):
+    """Boots when started; off after :meth:`shut_down` or :meth:`cut_power`.
+
+    Processes die with this thread, so that none outlives the lab.
+
+    Args:
+        site: what it shares with the other hosts.
+        facts: the instance, as the control's listing tells it.
+    """
+
+    def __init__(self, site: Site, facts: Mapping[str, Any]) -> None:
+        super().__init__(name=f"host-{facts['instance_id']}", daemon=True)
+        self._site = site
+        self._facts = facts
+        self._id = str(facts["instance_id"])
+        self.folder = site.folder / self._id
+        self._off = threading.Event()
+        self._grace_s = 0.0
+
+    def shut_down(self, *, grace_s: float = 2.0) -> None:
+        """Shut down in order: SIGTERM, and SIGKILL after the grace time."""
+        self._grace_s = grace_s
+        self._off.set()
+
+    def cut_power(self) -> None:
+        """Everything ends at once."""
+        self._off.set()
+
+    def run(self) -> None:
+        """Boot, then do as the unit does: the agent, etcd, and again if one of them failed."""
+        if self._off.wait(float(self._facts.get("boot_delay_s", 0.0))):
+            return
+        self._note("booted")
+        try:
+            given = agent_environment(str(self._facts["user_data"]))
+        except ValueError as error:
+            self._log("agent").write_text(f"{error}\n", encoding="utf-8")
+            self._note("no-agent-environment")
+            return
+        environment = self._agent_environment(given)
+        while not self._off.is_set():
+            if self._agent(environment) == 0 and self._etcd(environment) == 0:
+                self._note("etcd-stays-down")
+                return
+            self._off.wait(self._site.restart_s)
+
+    def _agent_environment(self, given: dict[str, str]) -> dict[str, str]:
+        """The unit's environment, with paths below this host's root and endpoints of the lab."""
+        paths = {"ETCD_PEERS_FILE": _PEERS_FILE, "ETCD_DATA_DIR": _DATA_DIR}
+        rooted = {name: str(self._rooted(given.get(name, default))) for name, default in paths.items()}
+        for path in rooted.values():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        address, port = self._facts["address"], self._site.metadata_port
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.folder),
+            **given,
+            **rooted,
+            # All hosts share this machine's 127.0.0.1, so none may listen there.
+            "ETCD_LISTEN_LOOPBACK": "off",
+            "AWS_ENDPOINT_URL": self._site.aws_endpoint,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{address}:{port}",
+        }
+
+    def _agent(self, environment: dict[str, str]) -> int:
+        self._note("agent-started")
+        process, _ = self._start("agent", [sys.executable, self._site.agent], environment)
+        code = self._wait(process)
+        self._note("agent-done", code=code)
+        return code
+
+    def _etcd(self, environment: dict[str, str]) -> int:
+        """Run etcd with the variables of the written file and no others. A proxy starts anew when its file changes."""
+        peers = Path(environment["ETCD_PEERS_FILE"])
+        written = peers.read_text(encoding="utf-8")
+        variables = environment_file(written)
+        watcher = self._watch(environment) if variables.get("ETCD_PROXY") == "on" else None
+        process, started = self._start(
+            "etcd", [self._site.etcd], {"ETCD_DATA_DIR": environment["ETCD_DATA_DIR"], **variables}
+        )
+        (self.folder / "etcd.pid").write_text(f"{started.pid} {started.born}", encoding="ascii")
+        self._note("etcd-started")
+        code = self._wait(process, lambda: watcher is not None and peers.read_text(encoding="utf-8") != written)
+        (self.folder / "etcd.pid").unlink(missing_ok=True)
+        if watcher is not None:
+            self._end(watcher)
+        self._note("etcd-ended", code=code)
+        return code
+
+    def _watch(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        command: list[str | Path] = [sys.executable, self._site.agent, "--watch", str(self._site.watch_s)]
+        return self._start("agent", command, environment)[0]
+
+    def _start(
+        self, name: str, command: Sequence[str | Path], environment: dict[str, str]
+    ) -> tuple[subprocess.Popen[bytes], processes.Started]:
+        return processes.start(
+            command,
+            log=self._log(name),
+            environment=environment,
+            directory=self.folder,
+            preexec=processes.dies_with_parent,
+        )
+
+    def _wait(self, process: subprocess.Popen[bytes], is_stale: Callable[[], bool] = lambda: False) -> int:
+        """Wait for the end of a process; this host's being off, or staleness, ends it."""
+        while True:
+            try:
+                return process.wait(_LOOK_S)
+            except subprocess.TimeoutExpired:
+                if self._off.is_set() or is_stale():
+                    self._end(process)
+                    return process.returncode or -signal.SIGTERM
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        if self._grace_s or not self._off.is_set():
+            process.terminate()
+            try:
+                process.wait(self._grace_s or 2.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        else:
+            process.kill()
+        process.wait()
+
+    def _rooted(self, path: str) -> Path:
+        return self.folder / path.lstrip("/")
+
+    def _log(self, name: str) -> Path:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder / f"{name}.log"
+
+    def _note(self, what: str, **more: object) -> None:
+        self._site.note({"kind": "host", "instance": self._id, "group": self._facts["group"], "to": what, **more})

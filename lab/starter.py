@@ -1,0 +1,71 @@
+"""Starts the two processes of a lab: the local AWS, and the hosts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Final
+
+from lab import processes
+from lab.paths import MINISTACK, ROOT
+from lab.site import METADATA_PORT, LabState, guard_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+AWS_LOG: Final = "local-aws.log"
+
+
+class Starter:
+    """Starts processes and writes them down.
+
+    Args:
+        state: where they are written.
+        directory: the lab's folder.
+        preexec: called in each process before its program.
+    """
+
+    def __init__(self, state: LabState, directory: Path, preexec: Callable[[], None] | None) -> None:
+        self._state = state
+        self._directory = directory
+        self._preexec = preexec
+
+    def start_aws(self, python: Path) -> None:
+        """Start the local AWS with MiniStack's Python, and an environment that has nothing of this project."""
+        temporary = self._directory / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        environment = {
+            "PATH": os.pathsep.join([str(MINISTACK / "bin"), os.environ.get("PATH", os.defpath)]),
+            "HOME": str(temporary),
+            "TMPDIR": str(temporary),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+        command: list[str | Path] = [
+            *(python, "-m", "local_aws", "--port", str(self._state.aws_port)),
+            *("--control-port", str(self._state.control_port), "--metadata-port", str(METADATA_PORT)),
+            *("--hold", guard_address(self._state.cidr)),
+        ]
+        self._start("local-aws", command, environment, ROOT / "lab", AWS_LOG)
+
+    def start_hosts(self, agent: Path) -> None:
+        """Start the hosts' process."""
+        command: list[str | Path] = [
+            *(sys.executable, "-m", "lab.hosts", "--control", self._state.control_url),
+            *("--aws", self._state.aws_endpoint, "--metadata-port", str(METADATA_PORT)),
+            *("--folder", self._directory / "instances", "--agent", agent, "--etcd", self._state.etcd),
+        ]
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._directory)}
+        self._start("hosts", command, environment, ROOT, "hosts.log")
+
+    def _start(
+        self, name: str, command: Sequence[str | Path], environment: dict[str, str], folder: Path, log: str
+    ) -> None:
+        _, started = processes.start(
+            command, log=self._directory / log, environment=environment, directory=folder, preexec=self._preexec
+        )
+        self._state.processes[name] = started
+        self._state.save(self._directory)
