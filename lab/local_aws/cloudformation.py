@@ -1,4 +1,4 @@
-"""The CloudFormation resource types that the stack uses and that MiniStack lacks or plays too simply."""
+"""CloudFormation's resource types of Auto Scaling: those of MiniStack know groups without instances."""
 
 # ruff: noqa: SLF001  # MiniStack has no other door; names.py checks these names at start
 
@@ -6,12 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ministack.services import ec2
 from ministack.services.cloudformation import provisioners, stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .player import Player
     from .wire import QueryProtocol
 
@@ -56,10 +53,6 @@ def install(player: Player, protocol: QueryProtocol) -> None:
     }
     pools = WarmPools(player, protocol)
     handlers["AWS::AutoScaling::WarmPool"] = {"create": pools.create, "update": pools.update, "delete": pools.delete}
-    handlers.setdefault("AWS::EC2::SecurityGroupIngress", _rules("IpPermissions"))
-    handlers.setdefault("AWS::EC2::SecurityGroupEgress", _rules("IpPermissionsEgress"))
-    vpc = handlers["AWS::EC2::VPC"]
-    vpc["create"], vpc["update"] = _with_vpc_attributes(vpc["create"]), _with_vpc_attributes(vpc["update"])
     blocks = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda kind: kind == GROUP or blocks(kind)
 
@@ -183,34 +176,3 @@ class WarmPools:
         group = self._player.scaling.groups.get(physical_id)
         if group and group.warm_pool:
             self._player.call("DeleteWarmPool", {"AutoScalingGroupName": physical_id})
-
-
-def _rules(store: str) -> dict[str, Callable[..., Any]]:
-    """A security group rule as a resource of its own, kept in the group's list."""
-
-    def create(logical_id: str, props: dict[str, Any], stack_name: str) -> Created:
-        ec2._ensure_defaults_initialized()
-        group = ec2._security_groups[props["GroupId"]]
-        group.setdefault(store, []).extend(provisioners._ec2_sg_permissions([props]))
-        return f"sgr-{stack_name}-{logical_id}", {}
-
-    def delete(physical_id: str, props: dict[str, Any]) -> None:  # noqa: ARG001  # CloudFormation's signature
-        group = ec2._security_groups.get(props.get("GroupId"))
-        for permission in provisioners._ec2_sg_permissions([props]) if group else []:
-            if permission in group.get(store, []):
-                group[store].remove(permission)
-
-    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Created:
-        delete(physical_id, old)
-        return physical_id, create(physical_id, new, stack_name)[1]
-
-    return {"create": create, "delete": delete, "update": update}
-
-
-def _with_vpc_attributes(handler: Callable[..., Created]) -> Callable[..., Created]:
-    def wrapped(*args: Any, **named: Any) -> Created:  # noqa: ANN401  # MiniStack's own
-        physical_id, attributes = handler(*args, **named)
-        cidr = (ec2._vpcs.get(physical_id) or {}).get("CidrBlock")
-        return physical_id, {"CidrBlock": cidr, "CidrBlockAssociations": [], "Ipv6CidrBlocks": [], **attributes}
-
-    return wrapped
