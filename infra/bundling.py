@@ -84,7 +84,7 @@ def controller_code(source: Path) -> lambda_.Code:
 
 
 def agent_asset(source: Path, file_name: str, build: Callable[[Path], Path]) -> AssetMaker:
-    """The agent's one file, made by ``build``, anew only when ``source`` has changed."""
+    """The agent's one file, made by ``build``; its name in S3 changes only when ``source`` has changed."""
     options = _options(_FileBundling(file_name, build), output_type=BundlingOutput.SINGLE_FILE)
 
     def make(scope: Construct, construct_id: str) -> s3_assets.Asset:

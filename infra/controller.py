@@ -42,6 +42,7 @@ class Controller(Construct):
             "DeadLetters",
             fifo=True,
             content_based_deduplication=True,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
             retention_period=Duration.days(14),
             enforce_ssl=True,
         )
@@ -50,6 +51,7 @@ class Controller(Construct):
             "Queue",
             fifo=True,
             content_based_deduplication=True,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
             visibility_timeout=Duration.seconds(settings.controller.visibility_timeout_s),
             dead_letter_queue=sqs.DeadLetterQueue(
                 queue=self.dead_letter_queue, max_receive_count=settings.controller.max_receive_count

@@ -176,7 +176,7 @@ class Settings:
         # It is also the group's name, a path part of SSM parameters, a message group and a part of the stack's name.
         Text(
             form=r"[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
-            expected="1 to 63 of A-Z a-z 0-9 -, beginning with a letter",
+            expected="1 to 63 of A-Z a-z 0-9 -, a letter first and no - last",
         ),
         "name of the cluster and of its Auto Scaling group",
     )

@@ -1,0 +1,228 @@
+"""The controller, its queue, its events and its alarms."""
+
+import dataclasses
+import importlib
+import inspect
+from typing import Any
+
+import pytest
+
+from etcd_aws_cluster.settings import Settings as FunctionSettings
+from infra.controller import HANDLER
+from infra.controller_environment import controller_environment
+from infra.setting_rules import Whole
+from infra.settings import EtcdSettings, Settings, TimingSettings, declared_settings
+from tests.infra.stacks import of_type, only, synthesize, text
+from tests.infra.test_infra_members import allowed
+
+Template = dict[str, Any]
+FUNCTION = "AWS::Lambda::Function"
+URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/dead.fifo"
+
+
+def queues(template: Template) -> tuple[str, str]:
+    """Logical ids of the queue and of its dead-letter queue."""
+    found = of_type(template, "AWS::SQS::Queue")
+    (main,) = (name for name, queue in found.items() if "RedrivePolicy" in queue["Properties"])
+    (dead,) = found.keys() - {main}
+    return main, dead
+
+
+def test_the_handler_is_a_function_of_the_bundle() -> None:
+    module, _, name = HANDLER.rpartition(".")
+    assert list(inspect.signature(getattr(importlib.import_module(module), name)).parameters) == ["event", "context"]
+
+
+def test_the_environment_is_exactly_what_was_agreed(template: Template) -> None:
+    variables = only(template, FUNCTION)["Environment"]["Variables"]
+    assert {name: text(value) for name, value in variables.items()} == {
+        "CLUSTER_NAME": "etcd",
+        "PARAMETER_PREFIX": "/etcd-aws-cluster/etcd",
+        "LAUNCH_HOOK_NAME": "etcd-launch",
+        "TERMINATE_HOOK_NAME": "etcd-terminate",
+        "DEAD_LETTER_QUEUE_URL": f"<{queues(template)[1]}>",
+        "ETCD_CLIENT_SCHEME": "http",
+        "ETCD_PEER_SCHEME": "http",
+        "ETCD_CLIENT_PORT": "2379",
+        "ETCD_SERVER_PORT": "2380",
+        "GATHER_WINDOW_S": "300",
+        "FORMATION_TIMEOUT_S": "600",
+        "JOIN_TIMEOUT_S": "900",
+        "REPLACEMENT_WAIT_S": "600",
+        "UNRESPONSIVE_GRACE_S": "120",
+        "ETCD_CONNECT_TIMEOUT_S": "1",
+        "ETCD_READ_TIMEOUT_S": "2",
+        "ETCD_POLL_INTERVAL_MS": "100",
+        "AWS_POLL_INTERVAL_S": "2",
+        "RUN_RESERVE_S": "10",
+        "POWERTOOLS_SERVICE_NAME": "etcd-aws-cluster",
+        "POWERTOOLS_METRICS_NAMESPACE": "EtcdAwsCluster",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+
+def test_the_function_reads_the_defaults_as_they_are_meant() -> None:
+    settings = FunctionSettings.from_environ(controller_environment(Settings.from_context({}), URL))
+    assert settings.policy.join_timeout.total_seconds() == 900
+    assert settings.etcd_poll_interval.total_seconds() == 0.1
+
+
+@pytest.mark.parametrize("bound", ["minimum", "maximum"])
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        (group, field.name)
+        for group, owner in (("etcd", EtcdSettings), ("timing", TimingSettings))
+        for field in dataclasses.fields(owner)
+        if isinstance(field.metadata["rule"], Whole)
+    ],
+)
+def test_the_function_takes_every_number_that_the_app_lets_through(group: str, name: str, bound: str) -> None:
+    (rule,) = (field.metadata["rule"] for _, field in declared_settings() if field.name == name)
+    settings = Settings()
+    changed = dataclasses.replace(getattr(settings, group), **{name: getattr(rule, bound)})
+    environment = controller_environment(dataclasses.replace(settings, **{group: changed}), URL)
+    assert FunctionSettings.from_environ(environment).cluster_name == "etcd"
+
+
+def test_one_run_at_a_time_in_the_vpc_traced_and_bounded(template: Template) -> None:
+    function = only(template, FUNCTION)
+    assert function["ReservedConcurrentExecutions"] == 1
+    assert function["Timeout"] == 60
+    assert function["MemorySize"] == 256
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert len(function["VpcConfig"]["SubnetIds"]) == 3
+    assert only(template, "AWS::Logs::LogGroup")["RetentionInDays"] == 90
+
+
+def test_an_account_without_room_may_do_without_the_reservation() -> None:
+    function = only(synthesize({"etcd:reserve_concurrency": "false"}), FUNCTION)
+    assert "ReservedConcurrentExecutions" not in function
+
+
+def test_both_queues_are_fifo_encrypted_and_refuse_plain_http(template: Template) -> None:
+    for queue in of_type(template, "AWS::SQS::Queue").values():
+        assert queue["Properties"]["FifoQueue"] is True
+        assert queue["Properties"]["ContentBasedDeduplication"] is True
+        assert queue["Properties"]["SqsManagedSseEnabled"] is True
+    policies = of_type(template, "AWS::SQS::QueuePolicy").values()
+    denied = [
+        statement["Resource"]["Fn::GetAtt"][0]
+        for policy in policies
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    ]
+    assert sorted(denied) == sorted(queues(template))
+
+
+def test_a_message_outlives_its_run_and_is_given_up_after_five_tries(template: Template) -> None:
+    main, dead = queues(template)
+    queue = template["Resources"][main]["Properties"]
+    assert queue["VisibilityTimeout"] == 90
+    assert queue["VisibilityTimeout"] >= only(template, FUNCTION)["Timeout"]
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": {"Fn::GetAtt": [dead, "Arn"]}, "maxReceiveCount": 5}
+
+
+def test_the_function_takes_ten_messages_and_reports_each(template: Template) -> None:
+    mapping = only(template, "AWS::Lambda::EventSourceMapping")
+    assert mapping["BatchSize"] == 10
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [queues(template)[0], "Arn"]}
+    assert "MaximumBatchingWindowInSeconds" not in mapping
+
+
+def test_the_groups_own_lifecycle_actions_and_a_tick_go_to_one_message_group(template: Template) -> None:
+    rules = {
+        rule["Properties"].get("ScheduleExpression"): rule for rule in of_type(template, "AWS::Events::Rule").values()
+    }
+    assert rules.keys() == {None, "rate(1 minute)"}
+    assert rules[None]["Properties"]["EventPattern"] == {
+        "source": ["aws.autoscaling"],
+        "detail-type": ["EC2 Instance-launch Lifecycle Action", "EC2 Instance-terminate Lifecycle Action"],
+        "detail": {"AutoScalingGroupName": ["etcd"]},
+    }
+    for rule in rules.values():
+        (target,) = rule["Properties"]["Targets"]
+        assert target["Arn"] == {"Fn::GetAtt": [queues(template)[0], "Arn"]}
+        assert target["SqsParameters"] == {"MessageGroupId": "etcd"}
+
+
+def test_only_these_rules_may_send_to_the_queue(template: Template) -> None:
+    allows = [
+        statement
+        for policy in of_type(template, "AWS::SQS::QueuePolicy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+    assert all(statement["Principal"] == {"Service": "events.amazonaws.com"} for statement in allows)
+    sources = {text(statement["Condition"]["ArnEquals"]["aws:SourceArn"]) for statement in allows}
+    assert sources == {f"<{rule}.Arn>" for rule in of_type(template, "AWS::Events::Rule")}
+
+
+def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> None:
+    main, dead = queues(template)
+    (log,) = of_type(template, "AWS::Logs::LogGroup")
+    assert allowed(template, "lambda.amazonaws.com") == {
+        "*": {
+            "autoscaling:DescribeAutoScalingGroups",
+            "autoscaling:DescribeWarmPool",
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DescribeInstanceStatus",
+            "ec2:DescribeInstances",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:UnassignPrivateIpAddresses",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        },
+        "arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:*:autoScalingGroupName/etcd": {
+            "autoscaling:CompleteLifecycleAction",
+            "autoscaling:RecordLifecycleActionHeartbeat",
+            "autoscaling:SetInstanceHealth",
+        },
+        "arn:aws:ssm:eu-west-1:111122223333:parameter/etcd-aws-cluster/etcd/*": {
+            "ssm:GetParameters",
+            "ssm:PutParameter",
+        },
+        f"<{dead}.Arn>": {"sqs:SendMessage"},
+        f"<{main}.Arn>": {
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ReceiveMessage",
+        },
+        f"<{log}.Arn>": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    }
+
+
+def test_alarms_for_lost_quorum_dead_letters_and_silence(template: Template) -> None:
+    alarms = {
+        alarm["Properties"]["MetricName"]: alarm["Properties"]
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+    }
+    assert alarms.keys() == {"QuorumLost", "ApproximateNumberOfMessagesVisible", "Tick"}
+    for metric in ("QuorumLost", "Tick"):
+        assert alarms[metric]["Namespace"] == "EtcdAwsCluster"
+        assert alarms[metric]["Dimensions"] == [{"Name": "cluster", "Value": "etcd"}]
+    assert alarms["Tick"]["TreatMissingData"] == "breaching"
+    assert "AlarmActions" not in alarms["QuorumLost"]
+
+
+def test_alarms_go_to_the_given_topic() -> None:
+    topic = "arn:aws:sns:eu-west-1:111122223333:on-call"
+    for alarm in of_type(synthesize({"etcd:alarm_topic_arn": topic}), "AWS::CloudWatch::Alarm").values():
+        assert alarm["Properties"]["AlarmActions"] == [topic]
+
+
+def test_another_cluster_name_is_used_everywhere() -> None:
+    template = synthesize({"etcd:cluster_name": "orders"})
+    assert only(template, FUNCTION)["Environment"]["Variables"]["CLUSTER_NAME"] == "orders"
+    assert not any("autoScalingGroupName/etcd" in resource for resource in allowed(template, "lambda.amazonaws.com"))
+    outputs = {name: text(output["Value"]) for name, output in template["Outputs"].items()}
+    assert outputs["ClusterName"] == "orders"
+    assert outputs["RecordParameter"] == "/etcd-aws-cluster/orders/record"
+    assert outputs["InitialClusterParameter"] == "/etcd-aws-cluster/orders/initial-cluster"
+    assert outputs.keys() >= {"ClientSecurityGroupId", "QueueUrl", "DeadLetterQueueUrl", "FunctionName"}

@@ -1,0 +1,172 @@
+"""Settings from context: what is read, and how what cannot be used is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.setting_rules import SettingsError
+from infra.settings import Settings, declared_settings
+from infra.settings_table import render_table
+from tests.infra.stacks import ENDPOINTS, ROOT
+
+
+def test_without_context_the_defaults_hold() -> None:
+    settings = Settings.from_context({})
+    assert (settings.cluster_name, settings.size) == ("etcd", 3)
+    assert settings.timing.join_timeout_s == 900
+
+
+def test_the_context_of_cdk_json_is_good_and_leaves_the_defaults() -> None:
+    assert "etcd:" not in (ROOT / "cdk.json").read_text(encoding="utf-8")
+
+
+def test_keys_of_other_tools_are_left_alone() -> None:
+    assert Settings.from_context({"@aws-cdk/core:something": "x", "size": 4}) == Settings.from_context({})
+
+
+@pytest.mark.parametrize("five", [5, "5", 5.0])
+def test_a_number_may_come_as_the_command_line_or_json_writes_it(five: object) -> None:
+    assert Settings.from_context({"etcd:size": five}).size == 5
+
+
+@pytest.mark.parametrize(("written", "meant"), [(True, True), ("true", True), (False, False), ("false", False)])
+def test_a_flag_may_come_as_the_command_line_or_json_writes_it(written: object, *, meant: bool) -> None:
+    assert Settings.from_context({"etcd:reserve_concurrency": written}).controller.reserve_concurrency is meant
+
+
+BAD = [
+    ("size", "4", "one of 1, 3, 5, 7, 9"),
+    ("size", 0, "one of 1, 3, 5, 7, 9"),
+    ("size", 11, "one of 1, 3, 5, 7, 9"),
+    ("size", "-3", "one of 1, 3, 5, 7, 9"),
+    ("size", "three", "one of 1, 3, 5, 7, 9"),
+    ("size", 3.5, "one of 1, 3, 5, 7, 9"),
+    ("size", True, "one of 1, 3, 5, 7, 9"),
+    ("size", None, "one of 1, 3, 5, 7, 9"),
+    ("size", [3], "one of 1, 3, 5, 7, 9"),
+    ("size", "٣", "one of 1, 3, 5, 7, 9"),
+    ("cluster_name", "", "a letter first"),
+    ("cluster_name", "my cluster", "a letter first"),
+    ("cluster_name", "a/b", "a letter first"),
+    ("cluster_name", "9lives", "a letter first"),
+    ("cluster_name", "under_score", "a letter first"),
+    ("cluster_name", "ends-", "a letter first"),
+    ("cluster_name", "etcd\n", "a letter first"),
+    ("cluster_name", "x" * 64, "1 to 63"),
+    ("cluster_name", 7, "1 to 63"),
+    ("launch_hook_timeout_s", 29, "from 30 to 7200"),
+    ("launch_hook_timeout_s", "7201", "from 30 to 7200"),
+    ("terminate_hook_timeout_s", "29", "from 30 to 7200"),
+    ("terminate_hook_timeout_s", "1h", "from 30 to 7200"),
+    ("etcd_client_port", 80, "from 1024 to 65535"),
+    ("etcd_server_port", "65536", "from 1024 to 65535"),
+    ("etcd_client_scheme", "htttp", "one of http, https"),
+    ("etcd_peer_scheme", "HTTPS", "one of http, https"),
+    ("vpc_cidr", "10.0.0.1/16", "without host bits"),
+    ("vpc_cidr", "10.0.0.0", "without host bits"),
+    ("vpc_cidr", "10.0.0.0/8", "/16 to /24"),
+    ("vpc_cidr", "10.0.0.0/28", "/16 to /24"),
+    ("vpc_cidr", "300.0.0.0/16", "IPv4"),
+    ("vpc_cidr", "fd00::/16", "IPv4"),
+    ("vpc_id", "vpc-xyz", "VPC id"),
+    ("egress", "internet", "one of nat, endpoints"),
+    ("ami_id", "amzn", "image id"),
+    ("instance_type", "m7g", "instance type"),
+    ("root_device_name", "xvda", "device"),
+    ("etcd_version", "v3.5.21", "without v"),
+    ("etcd_version", "latest", "without v"),
+    ("etcd_sha256", "ABC", "64 lower-case"),
+    ("etcd_url", "http://example.com/etcd.tar.gz", "https:// or s3://"),
+    ("etcd_url", "https://example.com/'; reboot; '", "https:// or s3://"),
+    ("etcd_url", "https://example.com/{oops}", "https:// or s3://"),
+    ("reserve_concurrency", "yes", "true or false"),
+    ("reserve_concurrency", 1, "true or false"),
+    ("log_level", "info", "one of DEBUG"),
+    ("log_retention_days", 31, "one of 1, 3"),
+    ("alarm_topic_arn", "my-topic", "SNS topic"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), BAD)
+def test_a_bad_value_is_refused_with_key_value_and_what_was_expected(key: str, value: object, expected: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({f"etcd:{key}": value})
+    (line,) = str(refusal.value).splitlines()
+    assert line.startswith(f"etcd:{key}: got {value!r}, expected ")
+    assert expected in line
+
+
+def test_every_kind_of_setting_has_a_bad_value_in_this_table() -> None:
+    untested = {type(field.metadata["rule"]) for _, field in declared_settings()} - {
+        type(field.metadata["rule"]) for _, field in declared_settings() if field.name in {key for key, *_ in BAD}
+    }
+    assert not untested
+
+
+CONFLICTS = [
+    ({"join_timeout_s": 1800}, ("join_timeout_s", "got 1800", "launch_hook_timeout_s, which is 1800")),
+    ({"gather_window_s": 1200}, ("gather_window_s", "formation_timeout_s", "launch_hook_timeout_s")),
+    ({"replacement_wait_s": "3600"}, ("replacement_wait_s", "terminate_hook_timeout_s")),
+    ({"function_timeout_s": 90}, ("function_timeout_s", "visibility_timeout_s")),
+    ({"run_reserve_s": 58}, ("run_reserve_s", "etcd_read_timeout_s", "function_timeout_s")),
+    ({"etcd_client_port": 2380}, ("etcd_client_port", "etcd_server_port", "2380 for both")),
+    ({"nat_gateways": 4}, ("nat_gateways", "az_count, which is 3")),
+    ({"egress": "endpoints"}, ("etcd_url", "s3://", "egress=endpoints")),
+    ({"etcd_version": "3.4.37"}, ("etcd_sha256", "3.4.37", "SHA256SUMS")),
+    ({"vpc_id": "vpc-01234567", "vpc_cidr": "10.0.0.0/16"}, ("vpc_cidr", "vpc_id")),
+    ({"vpc_id": "vpc-01234567", "az_count": 2}, ("az_count", "vpc_id")),
+]
+
+
+@pytest.mark.parametrize(("given", "named"), CONFLICTS)
+def test_values_that_cannot_go_together_are_refused_naming_both(given: dict[str, Any], named: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({f"etcd:{key}": value for key, value in given.items()})
+    (line,) = str(refusal.value).splitlines()
+    for part in named:
+        assert part in line
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(SettingsError, match=r"^etcd:sise: no such setting; did you mean etcd:size\?$"):
+        Settings.from_context({"etcd:sise": 5})
+
+
+def test_an_unknown_key_like_no_other_is_refused_with_where_to_look() -> None:
+    with pytest.raises(SettingsError, match=r"^etcd:qqq: no such setting; docs/settings.md lists all settings$"):
+        Settings.from_context({"etcd:qqq": 5})
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({"etcd:size": 4, "etcd:sise": 5, "etcd:log_level": "x"})
+    assert len(str(refusal.value).splitlines()) == 3
+
+
+def test_another_etcd_is_installed_when_its_checksum_is_given() -> None:
+    settings = Settings.from_context({"etcd:etcd_version": "3.4.37", "etcd:etcd_sha256": "a" * 64})
+    assert settings.etcd.etcd_version == "3.4.37"
+
+
+def test_the_shortest_times_of_all_fit_together() -> None:
+    settings = Settings.from_context(
+        {
+            **ENDPOINTS,
+            "etcd:launch_hook_timeout_s": "30",
+            "etcd:terminate_hook_timeout_s": "30",
+            "etcd:gather_window_s": "1",
+            "etcd:formation_timeout_s": "20",
+            "etcd:join_timeout_s": "20",
+            "etcd:replacement_wait_s": "1",
+            "etcd:unresponsive_grace_s": "1",
+            "etcd:aws_poll_interval_s": "1",
+            "etcd:agent_deadline_s": "5",
+        }
+    )
+    assert settings.timing.unresponsive_grace_s == 1
+
+
+def test_the_documentation_shows_every_setting_as_it_is() -> None:
+    document = Path(ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert render_table() in document, "run: python -m infra.settings_table"
