@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.utils import get_environ_proxies
+
 from etcd_aws_agent.credentials import CredentialChain
 from etcd_aws_agent.errors import DeniedError, GroupLookupError, UnavailableError
 from etcd_aws_agent.transport import Answer, Transport

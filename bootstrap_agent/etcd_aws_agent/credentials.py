@@ -20,6 +20,7 @@ from botocore.credentials import (
     SharedCredentialProvider,
 )
 from botocore.exceptions import BotoCoreError
+
 from etcd_aws_agent.errors import UnavailableError
 from etcd_aws_agent.transport import OutOfTimeError, attempt_time_limit
 

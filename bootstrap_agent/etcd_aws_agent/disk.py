@@ -91,7 +91,7 @@ def _rename_to_free_name(source: Path, target: Path) -> Path:
 
 def _has_wal(data_dir: Path) -> bool:
     try:
-        return any(entry.name.endswith(".wal") for entry in os.scandir(data_dir / "member" / "wal"))
+        return any(path.suffix == ".wal" for path in (data_dir / "member" / "wal").iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return False
 

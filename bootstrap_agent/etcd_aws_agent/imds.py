@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from botocore.awsrequest import AWSRequest
+
 from etcd_aws_agent.errors import ExitCode, MetadataError, UnavailableError
 from etcd_aws_agent.identity import Identity
 from etcd_aws_agent.record import INSTANCE_ID

@@ -11,8 +11,9 @@ from types import FrameType
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
-from etcd_aws_agent.errors import UnavailableError
 from urllib3.exceptions import HTTPError
+
+from etcd_aws_agent.errors import UnavailableError
 
 # A parameter's value has at most 8 KB, an identity document less than 1 KB.
 LONGEST_ANSWER_BYTES = 128 * 1024
