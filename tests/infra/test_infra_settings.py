@@ -129,8 +129,8 @@ def test_values_that_cannot_go_together_are_refused_naming_both(given: dict[str,
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_known_one() -> None:
-    with pytest.raises(SettingsError, match=r"^etcd:sise: no such setting; did you mean etcd:size\?$"):
-        Settings.from_context({"etcd:sise": 5})
+    with pytest.raises(SettingsError, match=r"^etcd:az_counts: no such setting; did you mean etcd:az_count\?$"):
+        Settings.from_context({"etcd:az_counts": 5})
 
 
 def test_an_unknown_key_like_no_other_is_refused_with_where_to_look() -> None:
@@ -140,7 +140,7 @@ def test_an_unknown_key_like_no_other_is_refused_with_where_to_look() -> None:
 
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(SettingsError) as refusal:
-        Settings.from_context({"etcd:size": 4, "etcd:sise": 5, "etcd:log_level": "x"})
+        Settings.from_context({"etcd:size": 4, "etcd:az_counts": 5, "etcd:log_level": "x"})
     assert len(str(refusal.value).splitlines()) == 3
 
 
