@@ -52,3 +52,11 @@ def world(request: pytest.FixtureRequest, worlds: Worlds) -> Iterator[World]:
     world = worlds.world(request.param)
     yield world
     world.close()
+
+
+@pytest.fixture(params=[_FAKE_V2, *_REAL_V2])
+def v2_world(request: pytest.FixtureRequest, worlds: Worlds) -> Iterator[World]:
+    """Hosts for clusters that a test breaks, spoken to in v2."""
+    world = worlds.world(request.param)
+    yield world
+    world.close()

@@ -330,6 +330,24 @@ def test_v2_removes_once_and_for_all_whoever_is_there_or_not(v2_cluster: Cluster
     assert len(v2_cluster.members()) == 3
 
 
+def test_v2_lone_voter_shows_its_own_list_until_its_second_voter_has_started(v2_world: World) -> None:
+    cluster, newcomer = v2_world.a_cluster(1), a_newcomer()
+    name, hosts = cluster.names[0], v2_world.hosts
+    cluster.add(newcomer, as_learner=False)
+
+    eventually(lambda: not cluster.read(name).is_linearizable)
+    alone = cluster.read(name)
+    hosts.join(newcomer, [(name, hosts.peer_url(name))])
+    eventually(lambda: cluster.read(name).is_linearizable)
+
+    assert alone.unproven_members is not None
+    assert {m.peer_urls[0]: m.is_started for m in alone.unproven_members} == {
+        hosts.peer_url(name): True,
+        hosts.peer_url(newcomer): False,
+    }
+    assert cluster.read(name).unproven_members is None
+
+
 def test_v2_neither_promotes_nor_moves_leadership(v2_cluster: Cluster) -> None:
     api, target = v2_cluster.world.api, v2_cluster.member(v2_cluster.names[0]).member_id
 

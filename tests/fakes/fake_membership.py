@@ -80,7 +80,7 @@ class FakeEtcd(EtcdHosts):
             raise RejectedError(Rejection.OTHER, f"etcd {self.version} has no learners")
         process, cluster = self._reach_voter(endpoint)
         voters = cluster.voters
-        started = sum(v.is_started for v in voters)
+        started = sum(v.name != "" for v in voters)
         is_second = started == 1 and len(voters) == 1
         if not as_learner and not is_second and started < (len(voters) + 1) // 2 + 1:
             raise self._refusal(Rejection.NOT_ENOUGH_STARTED)
@@ -117,7 +117,7 @@ class FakeEtcd(EtcdHosts):
             if learner is None or not learner.is_connected or not learner.is_caught_up:
                 raise RejectedError(Rejection.NOT_IN_SYNC, str(member))
             voters = cluster.voters
-            if sum(v.is_started for v in voters) + 1 < (len(voters) + 1) // 2 + 1:
+            if sum(v.name != "" for v in voters) + 1 < (len(voters) + 1) // 2 + 1:
                 raise RejectedError(Rejection.NOT_ENOUGH_STARTED, str(member))
             cluster.members[member_id] = replace(member, is_learner=False)
             return True
@@ -200,7 +200,7 @@ class FakeEtcd(EtcdHosts):
     def _check_removal(self, process: Process, cluster: Cluster, member_id: MemberId) -> None:
         voters = cluster.voters
         left = [v for v in voters if v.member_id != member_id]
-        if sum(v.is_started for v in left) < len(left) // 2 + 1:
+        if sum(v.name != "" for v in left) < len(left) // 2 + 1:
             raise self._refusal(Rejection.NOT_ENOUGH_STARTED)
         other = self._process_of(cluster, member_id)
         is_down = other is None or not other.is_connected or not process.is_connected

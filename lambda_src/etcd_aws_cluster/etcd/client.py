@@ -15,8 +15,9 @@ from .v3 import MembersV3
 
 
 class EtcdClient:
-    """etcd's members API, v2 and v3; meant to live for one run, and closed at its end.
+    """etcd's members API, v2 and v3.
 
+    What is known of an endpoint, and the connection to it, last until ``close``: call it at the end of a run.
     One thread per endpoint at a time; different endpoints may be asked in parallel.
 
     Args:
@@ -37,15 +38,19 @@ class EtcdClient:
         self.close()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection and forget who answered where; the client can be used again."""
+        self._dialects.clear()
         self._transport.close()
 
     def read(self, endpoint: str) -> Reading:
         """Ask one endpoint who it is and which members it knows; see the port."""
         try:
-            return self._dialect(endpoint).read(endpoint)
+            reading = self._dialect(endpoint).read(endpoint)
         except EtcdError as error:
             return Reading(endpoint=endpoint, problem=str(error))
+        if reading.problem:
+            self._dialects.pop(endpoint, None)  # it may be another etcd by now
+        return reading
 
     def add_member(self, endpoint: str, peer_url: str, *, as_learner: bool) -> None:
         """Add a member; see the port."""
@@ -73,8 +78,9 @@ class EtcdClient:
         if dialect is None:
             versions = self._versions(endpoint)
             dialect = self._speak(versions)
-            if versions.cluster == versions.server:
-                # A version below the server's own may rise at any moment, and learners come with it.
+            # A cluster's version below the server's own may rise at any moment, and learners come with it.
+            # Where v2 is spoken, nothing would tell of an upgrade to 3.x.
+            if versions.cluster == versions.server and isinstance(dialect, MembersV3):
                 self._dialects[endpoint] = dialect
         return dialect
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 import requests
@@ -88,7 +89,7 @@ class Transport:
 
         Args:
             max_read_timeout: Wait no longer than this between bytes, however patient the settings are.
-            wants_body: Whether the body is read; the answer's is empty if not.
+            wants_body: Whether the body of a 200 is read; the answer's is empty if not.
 
         Raises:
             NotSentError: No connection came about.
@@ -107,17 +108,19 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = _read(response) if wants_body else b""
+                is_wanted = wants_body or response.status_code != HTTPStatus.OK
+                content = _read(response) if is_wanted else b""
                 return Answer(request=request, status=response.status_code, headers=response.headers, body=content)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as error:
             if _was_never_sent(error):
+                self._sessions.pop(endpoint).close()
                 raise NotSentError(f"{endpoint}: {request} was not sent: {_cause(error)}") from error
             raise OutcomeUnknownError(f"{endpoint}: {request} got no whole answer: {_cause(error)}") from error
 
     def close(self) -> None:
-        """Close every connection."""
-        for session in self._sessions.values():
-            session.close()
+        """Close every connection; the next request opens a new one."""
+        while self._sessions:
+            self._sessions.popitem()[1].close()
 
     def _session(self, endpoint: str) -> requests.Session:
         session = self._sessions.get(endpoint)

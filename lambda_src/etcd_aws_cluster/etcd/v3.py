@@ -36,6 +36,8 @@ class MembersV3:
         reading = Reading(endpoint=endpoint, version=self._versions.text, supports_learners=self._supports_learners)
         try:
             status = wire.parse_status(self._call(endpoint, "/maintenance/status"))
+            if status.version != self._versions.text:
+                return replace(reading, problem=f"it was {reading.version} and is {status.version}: look again")
             reading = replace(
                 reading,
                 cluster_id=status.header.cluster_id,
@@ -44,16 +46,23 @@ class MembersV3:
                 raft_index=status.raft_index,
                 is_learner=status.is_learner,
             )
-            if status.is_learner:
-                return reading
-            if status.leader_id is None:
-                # Asking on would take until the read timeout, for the same answer.
-                return replace(reading, problem="it knows of no leader")
-            return replace(reading, members=self._list(endpoint, status.header))
+            return reading if status.is_learner else self._read_members(reading, status)
         except ValueError as error:
             return replace(reading, problem=f"an answer that is not etcd's: {error}")
         except EtcdError as error:
             return replace(reading, problem=str(error))
+
+    def _read_members(self, reading: Reading, status: wire.Status) -> Reading:
+        problem = "it knows of no leader"
+        if status.leader_id is not None:  # without one, asking on would take until the read timeout
+            try:
+                return replace(reading, members=self._linearizable_list(reading.endpoint, status.header))
+            except EtcdError as error:
+                problem = str(error)
+        reading = replace(reading, problem=problem)
+        if self._supports_learners:
+            return reading
+        return replace(reading, unproven_members=self._list(reading.endpoint, status.header, linearizable=False))
 
     def add_member(self, endpoint: str, peer_url: str, *, as_learner: bool) -> None:
         """Add a member; see the port."""
@@ -94,13 +103,16 @@ class MembersV3:
             max_read_timeout=TRANSFER_READ_TIMEOUT,
         )
 
-    def _list(self, endpoint: str, asked: wire.Header) -> tuple[Member, ...]:
+    def _linearizable_list(self, endpoint: str, asked: wire.Header) -> tuple[Member, ...]:
         if self._versions.server < _LINEARIZABLE_LIST_SINCE:
             # 3.4 ignores "linearizable" and answers alone. Once it has served a linearizable read, it has
             # applied every membership change made before that read.
             probe = self._call(endpoint, "/kv/range", {"key": _PROBE_KEY, "count_only": True, "limit": "1"})
             _check_same(wire.parse_header(probe), asked)
-        listed = self._call(endpoint, "/cluster/member/list", {"linearizable": True})
+        return self._list(endpoint, asked, linearizable=True)
+
+    def _list(self, endpoint: str, asked: wire.Header, *, linearizable: bool) -> tuple[Member, ...]:
+        listed = self._call(endpoint, "/cluster/member/list", {"linearizable": linearizable})
         _check_same(wire.parse_header(listed), asked)
         return wire.parse_members(listed)
 

@@ -46,6 +46,7 @@ class Status:
     """POST /v3/maintenance/status."""
 
     header: Header
+    version: str
     leader_id: MemberId | None
     raft_index: int
     is_learner: bool
@@ -82,6 +83,7 @@ def parse_status(raw: object) -> Status:
     index = fields.get("raftAppliedIndex", fields.get("raftIndex", 0))
     return Status(
         header=parse_header(raw),
+        version=_text(fields.get("version"), "version"),
         leader_id=MemberId(decimal_id(fields["leader"], "leader"))
         if fields.get("leader", "0") not in {"0", 0}
         else None,
@@ -100,15 +102,9 @@ def parse_v2_members(raw: object) -> tuple[Member, ...]:
     return _members(raw, "id", hex_id)
 
 
-def parse_v2_self(raw: object) -> tuple[MemberId, MemberId | None]:
-    """Return the own id and the leader's of GET /v2/stats/self; the leader's stays as it was once quorum is lost."""
-    fields = _mapping(raw, "answer")
-    leader = _mapping(fields.get("leaderInfo", {}), "leaderInfo").get("leader", "")
-    is_known = leader != "" and not (isinstance(leader, str) and set(leader) == {"0"})
-    return (
-        MemberId(hex_id(fields.get("id"), "id")),
-        MemberId(hex_id(leader, "leaderInfo.leader")) if is_known else None,
-    )
+def parse_v2_id(raw: object) -> MemberId:
+    """Return the id that GET /v2/stats/self and GET /v2/members/leader are about."""
+    return MemberId(hex_id(_mapping(raw, "answer").get("id"), "id"))
 
 
 def decimal_id(raw: object, field: str) -> int:
