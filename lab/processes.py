@@ -18,6 +18,8 @@ _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _POLL_S: Final = 0.02
 _GRACE_S: Final = 3.0
+# Kept until they end: who starts a process may well forget its handle.
+_CHILDREN: Final[dict[int, subprocess.Popen[bytes]]] = {}
 
 
 class Started(NamedTuple):
@@ -66,6 +68,9 @@ def start(
             start_new_session=True,
             preexec_fn=preexec,  # noqa: PLW1509  # one system call, no locks
         )
+    for pid in [pid for pid, child in _CHILDREN.items() if child.poll() is not None]:
+        del _CHILDREN[pid]
+    _CHILDREN[process.pid] = process
     return process, Started(process.pid, _born(process.pid))
 
 
@@ -82,6 +87,12 @@ def stop(started: Started, *, grace_s: float = _GRACE_S) -> None:
     while started.is_alive:
         _reap(started.pid)
         time.sleep(_POLL_S)
+    _reap(started.pid)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process of that id, and no zombie."""
+    return bool(_born(pid))
 
 
 def free_ports(count: int) -> list[int]:
@@ -117,10 +128,9 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 def _reap(pid: int) -> None:
     """Collect the process if it is a child of ours."""
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return
+    child = _CHILDREN.get(pid)
+    if child is not None and child.poll() is not None:
+        _CHILDREN.pop(pid, None)
 
 
 def _born(pid: int) -> str:

@@ -1,0 +1,146 @@
+"""A client that writes all the time, with ordinary retries, and remembers every write that was acknowledged."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_TIMEOUT_S: Final = (0.3, 1.0)  # to connect, to be answered
+_RETRY_S: Final = 0.02
+_PREFIX: Final = "written/"
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """A write that etcd acknowledged: its key, the revision that it got, and when (monotonic seconds)."""
+
+    key: str
+    revision: int
+    at: float
+
+
+@dataclass
+class Verdict:
+    """What a full read at the end found.
+
+    Attributes:
+        acknowledged: how many writes were acknowledged.
+        lost: keys that were acknowledged and are not there, or not with their value.
+        longest_gap_s: the longest time between two acknowledgements.
+        gap_began: when that began (monotonic seconds).
+        failures: tries that failed and were repeated.
+    """
+
+    acknowledged: int
+    lost: list[str] = field(default_factory=list)
+    longest_gap_s: float = 0.0
+    gap_began: float = 0.0
+    failures: int = 0
+
+
+class Writer:
+    """Writes key after key from a thread of its own, from ``start`` (or ``with``) to ``stop``.
+
+    Args:
+        endpoints: asked for client URLs whenever a write fails: members come and go.
+    """
+
+    def __init__(self, endpoints: Callable[[], Sequence[str]]) -> None:
+        self._endpoints = endpoints
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self.acknowledged: list[Acknowledged] = []
+        self.failures = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the write under way; the writes stay."""
+        self._stop.set()
+        self._thread.join()
+
+    def longest_gap(self, since: float = 0.0, until: float = float("inf")) -> tuple[float, float]:
+        """Return the longest time without an acknowledgement in a span, in seconds, and when it began."""
+        times = [each.at for each in self.acknowledged if since <= each.at <= until]
+        gaps = ((after - before, before) for before, after in itertools.pairwise(times))
+        return max(gaps, default=(0.0, since))
+
+    def verify(self) -> Verdict:
+        """Read everything back, once the writer has stopped."""
+        kept = _read_all(self._endpoints())
+        gap, began = self.longest_gap()
+        return Verdict(
+            acknowledged=len(self.acknowledged),
+            lost=[each.key for each in self.acknowledged if kept.get(each.key, 0) < each.revision],
+            longest_gap_s=gap,
+            gap_began=began,
+            failures=self.failures,
+        )
+
+    def _run(self) -> None:
+        number, urls, turn = 0, list(self._endpoints()), 0
+        with requests.Session() as session:
+            session.trust_env = False
+            while not self._stop.is_set():
+                key = f"{_PREFIX}{number:08d}"
+                try:
+                    revision = _put(session, urls[turn % len(urls)], key)
+                except (requests.RequestException, KeyError, ValueError, IndexError):
+                    # Whether it took effect is unknown: the same key is written again, through another member.
+                    self.failures += 1
+                    turn += 1
+                    self._stop.wait(_RETRY_S)
+                    urls = list(self._endpoints()) or urls
+                    continue
+                self.acknowledged.append(Acknowledged(key, revision, time.monotonic()))
+                number += 1
+
+
+def _put(session: requests.Session, url: str, key: str) -> int:
+    answer = session.post(f"{url}/v3/kv/put", json={"key": _encode(key), "value": _encode(key)}, timeout=_TIMEOUT_S)
+    answer.raise_for_status()
+    return int(answer.json()["header"]["revision"])
+
+
+def _read_all(urls: Iterable[str]) -> dict[str, int]:
+    """Return every written key that has its value, with the revision of its last write."""
+    body = {"key": _encode(_PREFIX), "range_end": _encode(_PREFIX[:-1] + chr(ord(_PREFIX[-1]) + 1))}
+    with requests.Session() as session:
+        session.trust_env = False
+        error: Exception | None = None
+        for url in urls:
+            try:
+                answer = session.post(f"{url}/v3/kv/range", json=body, timeout=(1, 30))
+                answer.raise_for_status()
+            except requests.RequestException as failed:
+                error = failed
+                continue
+            found: list[dict[str, Any]] = answer.json().get("kvs", [])
+            return {_decode(kv["key"]): int(kv["mod_revision"]) for kv in found if kv["key"] == kv["value"]}
+    raise RuntimeError("no member answered the last read") from error
+
+
+def _encode(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _decode(text: str) -> str:
+    return base64.b64decode(text).decode()
