@@ -9,7 +9,7 @@ from constructs import Construct
 
 from infra.nag import acknowledge
 from infra.names import LAUNCH_HOOK, TERMINATE_HOOK, record_parameter
-from infra.settings import Settings
+from infra.settings import SIZES, Settings
 from infra.user_data import etcd_url, render_user_data
 
 # etcd's word, and Amazon Linux's, for a processor.
@@ -49,7 +49,8 @@ class MemberGroup(Construct):
             "Group",
             auto_scaling_group_name=settings.cluster_name,
             min_size=str(settings.size),
-            max_size=str(settings.size),
+            # Room for set-desired-capacity, and for a refresh that launches before it terminates.
+            max_size=str(max(SIZES) + 1),
             desired_capacity=str(settings.size),
             vpc_zone_identifier=vpc.select_subnets(subnet_type=subnets.subnet_type).subnet_ids,
             launch_template=autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(

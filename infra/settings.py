@@ -12,6 +12,7 @@ from typing import Any
 from infra.setting_conflicts import conflicts, given_vpc_conflicts
 from infra.setting_rules import KEY_PREFIX, Cidr, Flag, SettingsError, Text, TextOf, Whole, WholeOf, setting
 
+SIZES = (1, 3, 5, 7, 9)
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 180, 365)
 """What CloudWatch Logs accepts, up to a year."""
 
@@ -182,7 +183,7 @@ class Settings:
     )
     size: int = setting(
         3,
-        WholeOf(choices=(1, 3, 5, 7, 9), because="an even cluster tolerates no more failures than one smaller"),
+        WholeOf(choices=SIZES, because="an even cluster tolerates no more failures than one smaller"),
         "voters that the cluster shall have",
         unit="members",
     )

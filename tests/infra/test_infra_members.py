@@ -61,7 +61,7 @@ def allowed(template: Template, service: str) -> dict[str, set[str]]:
 def test_the_group_is_named_and_sized_like_the_cluster(template: Template) -> None:
     group = only(template, GROUP)
     assert group["AutoScalingGroupName"] == "etcd"
-    assert [group[key] for key in ("MinSize", "MaxSize", "DesiredCapacity")] == ["3", "3", "3"]
+    assert [group[key] for key in ("MinSize", "MaxSize", "DesiredCapacity")] == ["3", "10", "3"]
     assert len(group["VPCZoneIdentifier"]) == 3
     assert {"Key": "Name", "Value": "etcd", "PropagateAtLaunch": True} in group["Tags"]
 
