@@ -53,7 +53,7 @@ class Answer:
             ValueError: It is not JSON, or nested too deeply to be etcd's.
         """
         try:
-            return json.loads(self.body)
+            return json.loads(self.body, parse_constant=_refuse_constant)
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
 
@@ -134,6 +134,10 @@ class Transport:
             session.verify = self._ca_bundle or True
             self._sessions[endpoint] = session
         return session
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _read(response: requests.Response) -> bytes:

@@ -73,10 +73,10 @@ class MembersV2:
             return wire.parse_v2_id(answer.json())
         # For a second after a lone message etcd divides by zero and says nothing; measured on 3.4 and 3.5.
         # https://github.com/etcd-io/etcd/blob/v3.4.23/etcdserver/api/v2stats/queue.go (Rate)
-        for member in members:
-            if endpoint in member.client_urls:
-                return member.member_id
-        raise ValueError(f"{answer.request} is empty, and {endpoint} is no member's client URL")
+        here = [m.member_id for m in members if endpoint in m.client_urls]
+        if len(here) != 1:
+            raise ValueError(f"{answer.request} is empty, and {endpoint} is the client URL of {len(here)} members")
+        return here[0]
 
     def _leader(self, endpoint: str) -> MemberId | None:
         """Return the leader; /v2/stats/self would name a lost one for ever."""

@@ -84,9 +84,7 @@ def parse_status(raw: object) -> Status:
     return Status(
         header=parse_header(raw),
         version=_text(fields.get("version"), "version"),
-        leader_id=MemberId(decimal_id(fields["leader"], "leader"))
-        if fields.get("leader", "0") not in {"0", 0}
-        else None,
+        leader_id=MemberId(_number(fields.get("leader", 0), "leader")) or None,
         raft_index=_number(index, "raftAppliedIndex"),
         is_learner=_flag(fields.get("isLearner", False), "isLearner"),
     )
