@@ -57,9 +57,12 @@ class Deployment:
         if not (folder / "manifest.json").exists():
             fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
             flags = [word for name, value in context.items() for word in ("--context", f"{name}={value}")]
-            self._cdk("synth", "--quiet", "--output", str(fresh), *flags, timeout_s=_SYNTH_S)
-            shutil.rmtree(folder, ignore_errors=True)
-            fresh.rename(folder)
+            try:
+                self._cdk("synth", "--quiet", "--output", str(fresh), *flags, timeout_s=_SYNTH_S)
+                shutil.rmtree(folder, ignore_errors=True)
+                fresh.rename(folder)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
         return folder
 
     def deploy(self, app: Path) -> None:

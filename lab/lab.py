@@ -270,9 +270,13 @@ class Lab:
     # -- doing --------------------------------------------------------------------------------------------------------
 
     def scale(self, count: int) -> None:
-        """Set the group's sizes and desired capacity."""
+        """Set the group's desired capacity, and move its bounds as far as that needs."""
+        group = self.group()
         self.autoscaling.update_auto_scaling_group(
-            AutoScalingGroupName=self.state.cluster, MinSize=count, MaxSize=count, DesiredCapacity=count
+            AutoScalingGroupName=self.state.cluster,
+            MinSize=min(group["MinSize"], count),
+            MaxSize=max(group["MaxSize"], count),
+            DesiredCapacity=count,
         )
 
     def refresh(self, **preferences: Any) -> str:  # noqa: ANN401  # members of the API
