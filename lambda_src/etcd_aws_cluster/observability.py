@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -14,6 +16,11 @@ metrics = Metrics(service="")
 # Only AWS calls become subsegments: etcd is asked from threads, which have no segment.
 tracer = Tracer(patch_modules=["botocore"])
 
+# Each run says how many there were, none included: an alarm then tells "none" from "nobody looked".
+_COUNTS: Mapping[Metric, float] = dict.fromkeys(
+    (Metric.TICK, Metric.MEMBERSHIP_CHANGES, Metric.RECONCILE_ERRORS, Metric.MALFORMED_MESSAGES), 0
+)
+
 
 class Telemetry:
     """The port Telemetry on Powertools: one log line for each decision, one value of each metric for each run."""
@@ -22,7 +29,7 @@ class Telemetry:
         self._logger = logger
         self._metrics = metrics
         self._metrics.set_default_dimensions(cluster=cluster)
-        self._values: dict[Metric, float] = {}
+        self._values = dict(_COUNTS)
 
     def decision(self, kind: str, reason: str, detail: str, **facts: object) -> None:
         """Log a decision with everything it was made from."""
@@ -38,10 +45,10 @@ class Telemetry:
 
     def count(self, name: Metric) -> None:
         """Add one to a metric of this run."""
-        self._values[name] = self._values.get(name, 0) + 1
+        self._values[name] += 1
 
     def publish(self) -> None:
         """Hand this run's values to Powertools, which prints them when the handler returns."""
         for metric, value in self._values.items():
             self._metrics.add_metric(name=metric.value, unit=MetricUnit.Count, value=value)
-        self._values.clear()
+        self._values = dict(_COUNTS)
