@@ -87,7 +87,7 @@ class Demo:
 
     def lose_a_host(self) -> None:
         """Kill a voter's host, and have it replaced."""
-        victim = sorted(self._voters())[0]
+        victim = min(self._voters())
         self._lab.kill(victim)
         self._lab.wait_for(lambda: victim not in self._lab.instances(), _SETTLE_S, f"{victim} to be replaced")
         self._lab.wait_in_service(3, _SETTLE_S)
@@ -128,7 +128,7 @@ class Demo:
         with self._step("How things stand") as say:
             say("etcdctl member list")
             _print_indented(self._lab.etcdctl.run("member", "list", "--write-out=table"))
-            newest = sorted(self._lab.instances())[0]
+            newest = min(self._lab.instances())
             say(f"/etc/sysconfig/etcd-peers of {newest}, as its agent wrote it at boot")
             _print_indented(self._lab.peers_file(newest))
             record = self._lab.record() or {}

@@ -77,10 +77,10 @@ class Writer:
         self._stop.set()
         self._thread.join()
 
-    def longest_gap(self, since: float = 0.0, until: float = float("inf")) -> tuple[float, float]:
-        """Return the longest time without an acknowledgement in a span, in seconds, and when it began."""
-        times = [each.at for each in self.acknowledged if since <= each.at <= until]
-        gaps = ((after - before, before) for before, after in itertools.pairwise(times))
+    def longest_gap(self, since: float = 0.0) -> tuple[float, float]:
+        """Return the longest time without an acknowledgement that ended after a moment, in seconds, and its begin."""
+        pairs = itertools.pairwise(each.at for each in list(self.acknowledged))
+        gaps = ((after - before, before) for before, after in pairs if after >= since)
         return max(gaps, default=(0.0, since))
 
     def verify(self) -> Verdict:
