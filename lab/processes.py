@@ -76,18 +76,17 @@ def start(
 
 def stop(started: Started, *, grace_s: float = _GRACE_S) -> None:
     """Stop a process with its group: SIGTERM, and SIGKILL for what is left after the grace time."""
-    if not started.is_alive:
-        return
-    _signal_group(started.pid, signal.SIGTERM)
-    deadline = time.monotonic() + grace_s
-    while started.is_alive and time.monotonic() < deadline:
-        _reap(started.pid)
-        time.sleep(_POLL_S)
-    _signal_group(started.pid, signal.SIGKILL)
-    while started.is_alive:
-        _reap(started.pid)
-        time.sleep(_POLL_S)
-    _reap(started.pid)
+    child = _CHILDREN.pop(started.pid, None)
+    if started.is_alive:
+        _signal_group(started.pid, signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        while started.is_alive and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        _signal_group(started.pid, signal.SIGKILL)
+        while started.is_alive:
+            time.sleep(_POLL_S)
+    if child is not None:
+        child.wait(grace_s)
 
 
 def is_running(pid: int) -> bool:
@@ -124,13 +123,6 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
     except ProcessLookupError:
         return
-
-
-def _reap(pid: int) -> None:
-    """Collect the process if it is a child of ours."""
-    child = _CHILDREN.get(pid)
-    if child is not None and child.poll() is not None:
-        _CHILDREN.pop(pid, None)
 
 
 def _born(pid: int) -> str:
