@@ -116,6 +116,7 @@ class Agent:
 
     def watch(self, interval_s: float) -> None:
         """Refresh the file for ever, about every `interval_s` seconds; after any trouble the last good file stays."""
+        self.log("watching", every_s=f"{interval_s:g}")
         while True:
             # Spread out: many proxies were started by the same event.
             self._clock.sleep(interval_s * random.uniform(0.5, 1.5))  # noqa: S311

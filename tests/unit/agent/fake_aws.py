@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import ssl
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,6 +69,7 @@ class FakeAws:
     role: bool = True
     requests: list[tuple[str, str, dict[str, str], str]] = field(default_factory=list)
     url: str = ""
+    tls_url: str = ""
 
     def paths(self) -> list[str]:
         return [f"{method} {path}" for method, path, _, _ in self.requests]
@@ -96,51 +99,61 @@ class FakeAws:
         return Scripted(404, b"")
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Hands every request to the FakeAws of its server."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes, and 40 ms apart with it
+    fake: FakeAws
+    stopping: threading.Event
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_PUT(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def handle(self) -> None:
+        # A client that does not trust the certificate, or has waited enough, hangs up.
+        with contextlib.suppress(OSError):
+            super().handle()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        answer = self.fake.answer(self.command, self.path, headers, body)
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if not answer.drip_s:
+            self.wfile.write(answer.body)
+            return
+        for byte in answer.body:
+            if self.stopping.wait(answer.drip_s):
+                return
+            self.wfile.write(bytes([byte]))
+
+
 class Server:
     """Serves a FakeAws on an ephemeral loopback port."""
 
-    def __init__(self, fake: FakeAws) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                self._serve()
-
-            def do_PUT(self) -> None:
-                self._serve()
-
-            def do_POST(self) -> None:
-                self._serve()
-
-            def _serve(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                headers = {key.lower(): value for key, value in self.headers.items()}
-                answer = fake.answer(self.command, self.path, headers, body)
-                self.send_response(answer.status)
-                self.send_header("Content-Length", str(len(answer.body)))
-                self.end_headers()
-                if not answer.drip_s:
-                    self.wfile.write(answer.body)
-                    return
-                for byte in answer.body:
-                    if stopping.wait(answer.drip_s):
-                        return
-                    try:
-                        self.wfile.write(bytes([byte]))
-                    except OSError:  # the agent has given up on us
-                        return
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                pass
-
-        stopping = threading.Event()
-        self._stopping = stopping
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    def __init__(self, fake: FakeAws, *, tls: ssl.SSLContext | None = None) -> None:
+        self._stopping = threading.Event()
+        handler = type("HandlerOfThisServer", (Handler,), {"fake": fake, "stopping": self._stopping})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
-        fake.url = f"http://127.0.0.1:{self._server.server_port}"
+        fake.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
 
     def close(self) -> None:
         self._stopping.set()

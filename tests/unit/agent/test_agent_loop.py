@@ -148,7 +148,14 @@ def test_watching_keeps_the_last_good_file_and_goes_on(start: Start, host: Host)
     with pytest.raises(KeyboardInterrupt):
         agent.watch(60)
 
-    assert seen[:5] == [("kept", True), ("kept", True), ("kept", True), ("write", True), ("write", False)]
+    assert seen[:6] == [
+        ("watching", True),
+        ("kept", True),
+        ("kept", True),
+        ("kept", True),
+        ("write", True),
+        ("write", False),
+    ]
     assert all(30 <= seconds <= 90 for seconds in clock.sleeps)
 
 
