@@ -1,0 +1,96 @@
+"""One lab for the whole folder: the real stack, deployed once by the real CLI; its tests run in the order written."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from lab import Lab
+
+SETTLE_S = 240.0
+SETTINGS = {
+    "etcd:gather_window_s": "5",
+    "etcd:formation_timeout_s": "60",
+    "etcd:join_timeout_s": "30",
+    "etcd:launch_hook_timeout_s": "120",
+    "etcd:replacement_wait_s": "20",
+    "etcd:unresponsive_grace_s": "2",
+}
+TICK = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+
+
+class Deployed:
+    """A lab with its stack, and what the tests do with it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.sqs = lab.client("sqs")
+        self._ticks = 0
+
+    def queue(self, *, dead_letters: bool = False) -> str:
+        """Return the URL of the controller's queue, or of its dead-letter queue."""
+        urls: Sequence[str] = self.sqs.list_queues()["QueueUrls"]
+        attributes = {
+            url: self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"] for url in urls
+        }
+        return next(url for url in urls if ("RedrivePolicy" in attributes[url]) is not dead_letters)
+
+    def send(self, body: str) -> None:
+        """Put a message into the controller's queue."""
+        self._ticks += 1
+        self.sqs.send_message(
+            QueueUrl=self.queue(),
+            MessageBody=body,
+            MessageGroupId=self.lab.state.cluster,
+            MessageDeduplicationId=f"test-{self._ticks}-{time.monotonic_ns()}",
+        )
+
+    def tick(self) -> dict[str, Any]:
+        """Have the controller look now; returns how its run ended."""
+        before = len(self.logged("run"))
+        self.send(json.dumps(TICK))
+        self.lab.wait_for(lambda: len(self.logged("run")) > before, SETTLE_S, "a run of the controller")
+        return self.logged("run")[-1]
+
+    def logged(self, message: str) -> list[dict[str, Any]]:
+        """Return the controller's log lines with that message, oldest first."""
+        lines = (line for line in self.lab.function_log() if line.startswith("{"))
+        return [entry for entry in map(json.loads, lines) if entry.get("message") == message]
+
+    def calls(self) -> Counter[str]:
+        """Return how often each AWS action has been called."""
+        return Counter(self.lab.control.calls())
+
+    def voters(self) -> set[str]:
+        """Return the names of etcd's voters, by etcdctl."""
+        return {m.get("name", "") for m in self.lab.etcdctl.members() if not m.get("isLearner")}
+
+    def is_settled(self, count: int) -> bool:
+        """Whether the group has that many instances, all in service, and exactly those vote."""
+        states = self.lab.instances()
+        return list(states.values()) == ["InService"] * count and self.voters() == set(states)
+
+    def settle(self, count: int) -> None:
+        """Wait for that."""
+        self.lab.wait_in_service(count, SETTLE_S)
+        assert self.voters() == set(self.lab.instances())
+
+    def endpoints(self) -> list[str]:
+        """Return the client URLs of the cluster's hosts that are on."""
+        hosts = [h for h in self.lab.hosts() if h["group"] == self.lab.state.cluster and h["powered"]]
+        return [f"http://{h['address']}:2379" for h in hosts]
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """Three instances in service."""
+    with Lab(tmp_path_factory.mktemp("lab")) as lab:
+        lab.deploy(SETTINGS)
+        world = Deployed(lab)
+        lab.wait_in_service(3, SETTLE_S)
+        yield world

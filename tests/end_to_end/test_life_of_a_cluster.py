@@ -1,0 +1,200 @@
+"""The deployed stack, its real bundles and real etcd, from the first instance to the last."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from lab.writer import Writer
+from tests.end_to_end.conftest import SETTINGS, SETTLE_S, Deployed
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.real_etcd, pytest.mark.timeout(900)]
+
+
+def test_three_instances_have_formed_one_cluster_from_one_list(deployed: Deployed) -> None:
+    lab = deployed.lab
+    record = lab.record()
+    assert record is not None
+    assert (record["state"], record["generation"]) == ("existing", 1)
+    assert {m["instance"] for m in record["members"]} == set(lab.instances()) == deployed.voters()
+    assert all(m["started"] and not m["learner"] for m in record["members"])
+    lists = {
+        line
+        for i in lab.instances()
+        for line in lab.peers_file(i).splitlines()
+        if line.startswith("ETCD_INITIAL_CLUSTER=")
+    }
+    assert len(lists) == 1
+
+
+def test_the_plain_list_is_published_for_people(deployed: Deployed) -> None:
+    deployed.tick()
+    name = f"/etcd-aws-cluster/{deployed.lab.state.cluster}/initial-cluster"
+    text = deployed.lab.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+    assert {pair.split("=")[0] for pair in text.split(",")} == set(deployed.lab.instances())
+
+
+def test_a_settled_tick_makes_at_most_four_aws_calls(deployed: Deployed) -> None:
+    deployed.tick()
+    before = deployed.calls()
+    report = deployed.tick()
+    assert report["decision"] == "Settled"
+    made = deployed.calls() - before
+    mine = {name: n for name, n in made.items() if name.split(":")[0] in {"autoscaling", "ec2", "ssm"}}
+    assert sum(mine.values()) <= 4, mine
+    assert set(mine) == {"autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances", "ssm:GetParameters"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "not json",
+        "[]",
+        '{"source": 7}',
+        json.dumps({"source": "aws.autoscaling", "detail-type": "EC2 Instance-launch Lifecycle Action"}),
+    ],
+)
+def test_a_malformed_message_goes_to_the_dead_letter_queue_and_blocks_nothing(deployed: Deployed, body: str) -> None:
+    deployed.send(body)
+    assert deployed.tick()["decision"] == "Settled"
+    url = deployed.queue(dead_letters=True)
+    (message,) = deployed.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2, MessageAttributeNames=["All"])[
+        "Messages"
+    ]
+    deployed.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    assert message["Body"] == body
+    assert deployed.logged("malformed message")[-1]["problem"]
+
+
+def test_a_foreign_groups_event_is_ignored(deployed: Deployed) -> None:
+    deployed.send(_launch_event("somebody-elses"))
+    deployed.tick()
+    assert any("'somebody-elses' is not ours" in entry["trigger"] for entry in deployed.logged("message"))
+
+
+def test_a_dead_host_is_replaced_and_no_acknowledged_write_is_lost(deployed: Deployed) -> None:
+    lab = deployed.lab
+    victim = min(lab.instances())
+    with Writer(deployed.endpoints) as writer:
+        lab.kill(victim)
+        lab.wait_for(lambda: victim not in lab.instances(), SETTLE_S, "the dead host to be gone")
+        deployed.settle(3)
+    verdict = writer.verify()
+    assert verdict.acknowledged > 0
+    assert verdict.lost == []
+
+
+def test_a_hung_etcd_is_replaced_after_the_grace_period(deployed: Deployed) -> None:
+    lab = deployed.lab
+    hung = max(lab.instances())
+    lab.signal_etcd(hung, signal.SIGSTOP)
+    for _ in range(20):
+        deployed.tick()
+        if lab.group() and lab.instances().get(hung) != "InService":
+            break
+    lab.wait_for(lambda: hung not in lab.instances(), SETTLE_S, "the hung instance to be gone")
+    deployed.settle(3)
+
+
+def test_an_etcd_that_crashes_comes_back_with_its_data_and_its_membership(deployed: Deployed) -> None:
+    lab = deployed.lab
+    before = {m["ID"] for m in lab.etcdctl.members()}
+    crashed = min(lab.instances())
+    lab.signal_etcd(crashed, signal.SIGKILL)
+    lab.wait_for((lab.folder(crashed) / "etcd.pid").exists, SETTLE_S, "etcd to be started again")
+    lab.wait_for(lambda: deployed.tick()["decision"] == "Settled", SETTLE_S, "all to be settled")
+    assert {m["ID"] for m in lab.etcdctl.members()} == before
+    assert "ETCD_INITIAL_CLUSTER_STATE=existing" in lab.peers_file(crashed)
+
+
+def test_an_instance_refresh_replaces_all_and_loses_no_acknowledged_write(deployed: Deployed) -> None:
+    lab = deployed.lab
+    before = set(lab.instances())
+    with Writer(deployed.endpoints) as writer:
+        lab.refresh()
+        lab.wait_for(lambda: lab.refresh_status()[0] == "Successful", SETTLE_S, "the instance refresh")
+        deployed.settle(3)
+    assert not before & set(lab.instances())
+    verdict = writer.verify()
+    assert verdict.acknowledged > 0
+    assert verdict.lost == []
+
+
+def test_a_refresh_that_terminates_first_keeps_the_voter_until_its_replacement_votes(deployed: Deployed) -> None:
+    lab = deployed.lab
+    seen = max((t["seq"] for t in lab.transitions()), default=0)
+    lab.refresh(MinHealthyPercentage=60, MaxHealthyPercentage=100)
+    lab.wait_for(lambda: lab.refresh_status()[0] == "Successful", SETTLE_S, "the instance refresh")
+    deployed.settle(3)
+    moves = [(t["to"]) for t in lab.transitions(after=seen) if t["kind"] == "lifecycle"]
+    first_gone = moves.index("Terminating:Proceed")
+    assert "InService" in moves[:first_gone], "a voter was let go before any replacement voted"
+
+
+def test_scaling_out_with_one_lost_and_one_doubled_event(deployed: Deployed) -> None:
+    lab = deployed.lab
+    lab.control.tell("/events", drop=1, duplicate=1)
+    lab.scale(5)
+    lab.wait_for(lambda: "Pending:Wait" in lab.instances().values(), SETTLE_S, "a newcomer")
+    deployed.tick()
+    lab.wait_for(lambda: deployed.tick() and deployed.is_settled(5), SETTLE_S, "five voters in service")
+
+
+def test_scaling_in_while_aws_throttles(deployed: Deployed) -> None:
+    lab = deployed.lab
+    for action in ("autoscaling:CompleteLifecycleAction", "ssm:PutParameter", "autoscaling:DescribeAutoScalingGroups"):
+        lab.control.tell("/faults", action=action, count=2, code="ThrottlingException")
+    lab.autoscaling.update_auto_scaling_group(
+        AutoScalingGroupName=lab.state.cluster, MinSize=3, MaxSize=5, DesiredCapacity=3
+    )
+    lab.wait_for(lambda: deployed.tick() and deployed.is_settled(3), SETTLE_S, "three voters in service")
+
+
+def test_with_the_quorum_lost_nobody_is_let_go_and_all_goes_on_when_it_is_back(deployed: Deployed) -> None:
+    lab = deployed.lab
+    one, two, _ = sorted(lab.instances())
+    members = {m["ID"] for m in lab.etcdctl.members()}
+    for instance_id in (one, two):
+        lab.signal_etcd(instance_id, signal.SIGSTOP)
+    lab.autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=one, ShouldDecrementDesiredCapacity=False)
+    lab.wait_for(lambda: lab.instances().get(one) == "Terminating:Wait", SETTLE_S, "the termination hook")
+    deployed.send(json.dumps({"source": "aws.events", "detail-type": "Scheduled Event"}))
+    lab.wait_for(lambda: any(d["reason"] == "QUORUM_LOST" for d in deployed.logged("decision")), SETTLE_S, "a refusal")
+    assert lab.instances()[one] == "Terminating:Wait"
+    for instance_id in (one, two):
+        lab.signal_etcd(instance_id, signal.SIGCONT)
+    lab.wait_for(lambda: one not in lab.instances(), SETTLE_S, "the terminated instance to be gone")
+    lab.wait_for(lambda: deployed.tick() and deployed.is_settled(3), SETTLE_S, "three voters in service")
+    assert len({m["ID"] for m in lab.etcdctl.members()} & members) >= 1
+
+
+def test_destroyed_and_deployed_again_a_new_generation_forms(deployed: Deployed) -> None:
+    lab = deployed.lab
+    lab.destroy()
+    record = lab.record()
+    assert record is not None
+    assert not [h for h in lab.hosts() if h["powered"]]
+    lab.deploy(SETTINGS)
+    lab.wait_in_service(3, SETTLE_S)
+    after = lab.record()
+    assert after is not None
+    assert after["generation"] == record["generation"] + 1
+    assert after["token"] != record["token"]
+
+
+def _launch_event(group: str) -> str:
+    return json.dumps(
+        {
+            "source": "aws.autoscaling",
+            "detail-type": "EC2 Instance-launch Lifecycle Action",
+            "detail": {
+                "AutoScalingGroupName": group,
+                "EC2InstanceId": "i-0123456789abcdef0",
+                "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+                "LifecycleHookName": "etcd-launch",
+                "LifecycleActionToken": "87654321-4321-4321-4321-210987654321",
+            },
+        }
+    )
