@@ -8,11 +8,10 @@ assert world.voters() == world.in_service()
 from __future__ import annotations
 
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from etcd_aws_cluster.app.reconcile import Reconciler, RunReport
 from etcd_aws_cluster.core.errors import AwsError
-from etcd_aws_cluster.core.model import Ec2State, InstanceId, Result, Transition
+from etcd_aws_cluster.core.model import InstanceId, Result, Transition
 from etcd_aws_cluster.core.policy import Policy
 from etcd_aws_cluster.core.record import Record, RecordedMember, RecordState
 from etcd_aws_cluster.core.telemetry import Metric
@@ -148,13 +147,9 @@ class World:
         record = self.store.record
         if record is None or record.state is not RecordState.EXISTING:
             return
-        hosts = {urlsplit(u).hostname for c in self.etcd.clusters for m in c.members.values() for u in m.peer_urls}
-        instance = self.group.instances[instance_id]
-        reused = any(
-            i.private_ip == instance.private_ip and i.instance_id != instance_id and i.ec2_state is Ec2State.RUNNING
-            for i in self.group.instances.values()
-        )
-        assert reused or instance.private_ip not in hosts, f"INV-5: {instance_id} was let go as a member"
+        listed = {m.member_id: m for c in self.etcd.clusters for m in c.members.values()}
+        names = {m.name for m in listed.values()} | {m.instance for m in record.members if m.member_id in listed}
+        assert instance_id not in names, f"INV-5: {instance_id} was let go as a member"
 
 
 def _entry(record: Record | None, instance_id: InstanceId) -> RecordedMember | None:

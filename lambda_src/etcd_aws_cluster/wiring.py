@@ -80,8 +80,9 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
             Transition.TERMINATING: settings.terminate_hook_name,
         },
     )
+    etcd = EtcdClient(connect_timeout=settings.etcd_connect_timeout, read_timeout=settings.etcd_read_timeout)
     reconciler = Reconciler(
-        members=EtcdClient(connect_timeout=settings.etcd_connect_timeout, read_timeout=settings.etcd_read_timeout),
+        members=etcd,
         group=group,
         store=SsmRecordStore(ssm=session.client("ssm", config=_CLIENT_CONFIG), prefix=settings.parameter_prefix),
         clock=SystemClock(),
@@ -89,9 +90,14 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         telemetry=telemetry,
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
     )
+
+    def run(time_left: Callable[[], float]) -> RunReport:
+        with etcd:  # between two runs the environment is frozen: no connection outlives that
+            return reconciler.run(time_left)
+
     return Controller(
         cluster_name=settings.cluster_name,
-        run=reconciler.run,
+        run=run,
         dead_letters=DeadLetterQueue(
             client=functools.cache(lambda: session.client("sqs", config=_CLIENT_CONFIG)),
             url=settings.dead_letter_queue_url,
