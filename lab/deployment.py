@@ -21,6 +21,7 @@ ACCOUNT: Final = "000000000000"
 REGION: Final = "us-east-1"
 # Of the lab's own: the CDK CLI remembers the account of an access key id between runs.
 ACCESS_KEY_ID: Final = "etcd-aws-cluster-lab"
+SECRET_ACCESS_KEY: Final = "lab"  # noqa: S105  # of no account
 _SYNTH_S: Final = 300.0
 _DEPLOY_S: Final = 1200.0
 
@@ -111,7 +112,7 @@ def aws_environment(endpoint: str) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": "lab",
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",

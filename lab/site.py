@@ -31,6 +31,7 @@ class LabState:
         etcd: the etcd binary.
         cluster: name of the cluster, once deployed.
         app: the synthesized app, once deployed.
+        enforce_iam: whether the local AWS checks signatures and policies.
         processes: what was started, by name.
     """
 
@@ -40,6 +41,7 @@ class LabState:
     etcd: str
     cluster: str = "etcd"
     app: str = ""
+    enforce_iam: bool = False
     processes: dict[str, Started] = field(default_factory=dict)
 
     @property

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from lab import processes
+from lab.deployment import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from lab.paths import MINISTACK, ROOT
 from lab.site import METADATA_PORT, LabState, guard_address
 
@@ -41,8 +42,9 @@ class Starter:
             "PATH": os.pathsep.join([str(MINISTACK / "bin"), os.environ.get("PATH", os.defpath)]),
             "HOME": str(temporary),
             "TMPDIR": str(temporary),
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            "AUTH": str(self._state.enforce_iam).lower(),
         }
         command: list[str | Path] = [
             *(python, "-m", "local_aws", "--port", str(self._state.aws_port)),

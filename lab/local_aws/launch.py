@@ -74,7 +74,7 @@ def assemble(metadata_port: int) -> Control:
     from ministack.core.responses import request_scope  # noqa: PLC0415
     from ministack.services import autoscaling, eventbridge  # noqa: PLC0415
 
-    from . import cloudformation, ec2_api, network_types  # noqa: PLC0415  # these import MiniStack
+    from . import authorization, cloudformation, ec2_api, network_types  # noqa: PLC0415  # these import MiniStack
     from .fleet import Ec2Fleet  # noqa: PLC0415
 
     def scope() -> contextlib.AbstractContextManager[None]:
@@ -104,6 +104,7 @@ def assemble(metadata_port: int) -> Control:
         autoscaling._ACTION_MAP[operation] = _api(player, protocol, operation)
     cloudformation.install(player, protocol)
     network_types.install()
+    authorization.install()
     ec2_api.install(fleet, player.wake)
     for service in app.SERVICE_HANDLERS:
         app.SERVICE_HANDLERS[service] = faults.wrap(service, app.SERVICE_HANDLERS[service], extract_iam_action)

@@ -1,0 +1,45 @@
+"""What MiniStack's check of IAM policies needs beside itself, where the lab is told to enforce them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def install() -> None:
+    """Let plain HTTP on loopback count as TLS, and name the resource of ssm:GetParameters.
+
+    Without the one, policies that refuse plain HTTP refuse everything; without the other, a role that may read certain
+    parameters could read none.
+    """
+    pin, name_resource = iam_evaluator.pin_request_origin, iam_actions.extract_resource_arn
+
+    def pin_as_tls(source_ip: str, secure_transport: bool) -> None:  # noqa: ARG001, FBT001  # MiniStack's signature
+        pin(source_ip, True)  # noqa: FBT003
+
+    def resource(  # noqa: PLR0917  # MiniStack's signature
+        service: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query: Mapping[str, Any],
+        region: str,
+        account: str,
+    ) -> str:
+        if service == "ssm" and headers.get("x-amz-target", "").endswith(".GetParameters"):
+            # AWS checks each of the names; one stands here for all, since the function asks for its own only.
+            names = json.loads(body).get("Names") or [""]
+            return f"arn:aws:ssm:{region}:{account}:parameter/{names[0].removeprefix('/')}"
+        return str(name_resource(service, method, path, headers, body, query, region, account))
+
+    iam_evaluator.pin_request_origin = pin_as_tls
+    app.pin_request_origin = pin_as_tls
+    iam_actions.extract_resource_arn = resource
+    pin("127.0.0.1", True)  # noqa: FBT003
