@@ -31,6 +31,8 @@ environment (a flag wins over its variable):
   ETCD_CLIENT_SCHEME    http or https (default http); ETCD_PEER_SCHEME likewise
   ETCD_CLIENT_PORT      default 2379; ETCD_SERVER_PORT, the peer port, default 2380
   ETCD_LISTEN_LOOPBACK  on or off (default on): serve clients on 127.0.0.1 as well
+  ETCD_PEERS_KEYS       all or seed (default all): with seed, only the keys that the seed wrote,
+                        for units that set URLs by flags: etcd ends when it has both
   ETCD_DATA_DIR         default /var/lib/etcd; the life marker is <dir>.life beside it
   ETCD_PEERS_FILE       default /etc/sysconfig/etcd-peers
   AGENT_DEADLINE_S      how long to wait for the record, default 3600; 0 is for ever

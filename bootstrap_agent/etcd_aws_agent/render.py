@@ -9,6 +9,8 @@ from etcd_aws_agent.identity import Identity
 from etcd_aws_agent.record import SAFE_WORD, Member, Record
 from etcd_aws_agent.settings import Settings
 
+SEED_KEYS = ("ETCD_INITIAL_CLUSTER_STATE", "ETCD_NAME", "ETCD_INITIAL_CLUSTER", "ETCD_PROXY")
+
 
 def initial_cluster(members: Iterable[Member], *, own: Member | None, own_name: str) -> str:
     """Return `name=url` for every peer URL, own entry under `own_name`.
@@ -47,7 +49,8 @@ def member_file(record: Record, own: Member, state: str, identity: Identity, set
             "ETCD_LISTEN_CLIENT_URLS": listen_client,
             "ETCD_INITIAL_ADVERTISE_PEER_URLS": ",".join(own.peer_urls),
             "ETCD_ADVERTISE_CLIENT_URLS": ",".join(client_urls),
-        }
+        },
+        settings,
     )
 
 
@@ -61,7 +64,8 @@ def proxy_file(record: Record, identity: Identity, settings: Settings) -> str:
             "ETCD_INITIAL_CLUSTER": initial_cluster(voters, own=None, own_name=identity.instance_id),
             "ETCD_PROXY": "on",
             "ETCD_LISTEN_CLIENT_URLS": _listen_client_urls(identity, settings),
-        }
+        },
+        settings,
     )
 
 
@@ -70,8 +74,9 @@ def _listen_client_urls(identity: Identity, settings: Settings) -> str:
     return ",".join(f"{settings.client_scheme}://{address}:{settings.client_port}" for address in addresses)
 
 
-def _file(values: dict[str, str]) -> str:
+def _file(values: dict[str, str], settings: Settings) -> str:
+    keys = [key for key in values if key in SEED_KEYS or not settings.only_seed_keys]
     # The seed quoted this one value and no other; scripts of its users may cut it out.
     return "".join(
-        f'{key}="{value}"\n' if key == "ETCD_INITIAL_CLUSTER" else f"{key}={value}\n" for key, value in values.items()
+        f'{key}="{values[key]}"\n' if key == "ETCD_INITIAL_CLUSTER" else f"{key}={values[key]}\n" for key in keys
     )

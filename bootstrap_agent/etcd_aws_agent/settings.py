@@ -29,6 +29,7 @@ class Settings:
         cluster_name: the group whose record is followed; None when it must be looked up by `group_tag`.
         group_tag: value of the Name tag of the group that a proxy follows.
         is_proxy: write an etcd 2.x proxy's file.
+        only_seed_keys: leave out of the file what the seed's did not have.
         deadline_s: how long to wait for the record, in seconds; None is for ever.
         ignored: variables of the seed that are set and have no meaning any more.
     """
@@ -41,6 +42,7 @@ class Settings:
     client_port: int
     peer_port: int
     listens_on_loopback: bool
+    only_seed_keys: bool
     data_dir: Path
     peers_file: Path
     deadline_s: float | None
@@ -71,6 +73,7 @@ class Settings:
             client_port=env.port("ETCD_CLIENT_PORT", 2379),
             peer_port=env.port("ETCD_SERVER_PORT", 2380),
             listens_on_loopback=env.one_of("ETCD_LISTEN_LOOPBACK", ("on", "off")) == "on",
+            only_seed_keys=env.one_of("ETCD_PEERS_KEYS", ("all", "seed")) == "seed",
             data_dir=env.path("ETCD_DATA_DIR", "/var/lib/etcd"),
             peers_file=env.path("ETCD_PEERS_FILE", "/etc/sysconfig/etcd-peers"),
             deadline_s=deadline_s or None,

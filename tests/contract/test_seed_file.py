@@ -106,15 +106,15 @@ def test_systemd_and_the_shell_read_the_same_values(host: Host, lists: Lists) ->
 
 
 @contextmanager
-def etcd_running(host: Host) -> Iterator[Path]:
-    """Run a real etcd with the file's variables and its data directory, and nothing else; gives its log."""
+def etcd_running(host: Host, *flags: str) -> Iterator[Path]:
+    """Run a real etcd with the file's variables, its data directory and, if any, flags; gives its log."""
     binary = shutil.which("etcd", path=str(Path(sys.prefix) / "bin")) or shutil.which("etcd")
     if binary is None:
         pytest.skip("not run: no etcd, see requirements-dev.txt")
     environment = {**as_systemd_reads_it(host.peers_file), "ETCD_DATA_DIR": str(host.data_dir)}
     log = host.root / "etcd.log"
     with log.open("ab") as output:
-        process = subprocess.Popen([binary], env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen([binary, *flags], env=environment, stdout=output, stderr=output)
         try:
             yield log
         finally:
@@ -181,3 +181,19 @@ def test_data_of_another_life_does_not_keep_a_new_member_from_starting(host: Hos
     with etcd_running(host):
         assert "kvs" not in ask(host, "/v3/kv/range", {"key": "YQ=="})
     assert len(host.precious()) == 2
+
+
+@pytest.mark.real_etcd
+def test_a_unit_of_the_seed_that_sets_urls_by_flags_works_with_the_seeds_keys(host: Host, lists: Lists) -> None:
+    host.env["ETCD_PEERS_KEYS"] = "seed"
+    lists(state="new", started=False)
+    assert host.run() == 0
+    client, peer = (f"http://{ADDRESS}:{host.env[port]}" for port in ("ETCD_CLIENT_PORT", "ETCD_SERVER_PORT"))
+    client_flags = (f"--listen-client-urls={client}", f"--advertise-client-urls={client}")
+    peer_flags = (f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}")
+
+    # With all keys etcd would end here: "conflicting environment variable is shadowed by corresponding flag".
+    with etcd_running(host, *client_flags, *peer_flags):
+        (member,) = ask(host, "/v3/cluster/member/list", {})["members"]
+
+    assert (member["name"], member["peerURLs"]) == (INSTANCE, [peer])

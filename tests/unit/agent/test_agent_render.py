@@ -63,6 +63,18 @@ def test_schemes_ports_and_loopback_are_the_settings() -> None:
     assert "ETCD_ADVERTISE_CLIENT_URLS=https://10.0.0.4:4001" in lines
 
 
+def test_the_seeds_keys_alone_on_request() -> None:
+    record = record_of(an_entry())
+    chosen = settings(ETCD_PEERS_KEYS="seed")
+
+    member = member_file(record, record.members[0], "new", ME, chosen)
+    proxy = proxy_file(record, ME, chosen)
+
+    keys = ["ETCD_INITIAL_CLUSTER_STATE", "ETCD_NAME", "ETCD_INITIAL_CLUSTER", "ETCD_PROXY"]
+    assert [line.split("=")[0] for line in member.splitlines()] == keys
+    assert [line.split("=")[0] for line in proxy.splitlines()] == keys
+
+
 def test_a_proxys_file_lists_voters_and_never_says_new() -> None:
     record = record_of(*two_others(), an_entry("i-0000000d", address="10.0.3.4", learner=True))
 

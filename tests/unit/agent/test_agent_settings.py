@@ -65,6 +65,7 @@ def test_the_parameter_is_the_clusters() -> None:
         ("ETCD_SERVER_PORT", "65536", ExitCode.USAGE),
         ("ETCD_SERVER_PORT", "2380 ", None),
         ("ETCD_LISTEN_LOOPBACK", "yes", ExitCode.USAGE),
+        ("ETCD_PEERS_KEYS", "some", ExitCode.USAGE),
         ("ETCD_DATA_DIR", "data", ExitCode.USAGE),
         ("AGENT_DEADLINE_S", "-1", ExitCode.USAGE),
         ("AGENT_DEADLINE_S", "nan", ExitCode.USAGE),
