@@ -1,0 +1,169 @@
+"""A running lab, looked at."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from lab.control import Control
+from lab.deployment import aws_environment
+from lab.etcdctl import Etcdctl
+from lab.paths import LabError
+from lab.site import LabState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+_POLL_S: Final = 0.05
+
+
+class Observed:
+    """What can be seen of a lab.
+
+    Args:
+        directory: keeps all files of the lab.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.resolve()
+        self._state: LabState | None = None
+
+    @property
+    def state(self) -> LabState:
+        """Its ports, addresses and processes.
+
+        Raises:
+            LabError: it was not started.
+        """
+        if self._state is None:
+            self._state = LabState.load(self.directory)
+        return self._state
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def client(self, service: str) -> Any:  # noqa: ANN401  # boto3 makes clients at run time
+        """A boto3 client of the local AWS."""
+        import boto3  # noqa: PLC0415  # slow, and not every command needs it
+        from botocore.config import Config  # noqa: PLC0415
+
+        environment = aws_environment(self.state.aws_endpoint)
+        session: Any = boto3.session.Session(
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=environment["AWS_REGION"],
+        )
+        return session.client(service, endpoint_url=self.state.aws_endpoint, config=Config(proxies={}))
+
+    @cached_property
+    def autoscaling(self) -> Any:  # noqa: ANN401
+        """A boto3 client of Auto Scaling."""
+        return self.client("autoscaling")
+
+    @cached_property
+    def control(self) -> Control:
+        """The lab's own door: journal of transitions, calls, pace, faults, events."""
+        return Control(self.state.control_url)
+
+    @property
+    def etcdctl(self) -> Etcdctl:
+        """An etcdctl that knows the members' client URLs."""
+        urls = [each["address"] for each in self.hosts() if each["group"] == self.state.cluster and each["powered"]]
+        return Etcdctl(Path(self.state.etcd), [f"http://{address}:2379" for address in urls])
+
+    def group(self, name: str | None = None) -> dict[str, Any]:
+        """A group (default: the cluster's) as DescribeAutoScalingGroups shows it.
+
+        Raises:
+            LabError: there is none.
+        """
+        wanted = name or self.state.cluster
+        found = self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[wanted])["AutoScalingGroups"]
+        if not found:
+            raise LabError(f"no Auto Scaling group {wanted}: deploy first")
+        shown: dict[str, Any] = found[0]
+        return shown
+
+    def instances(self, name: str | None = None) -> dict[str, str]:
+        """Lifecycle states of a group's instances by instance id."""
+        return {each["InstanceId"]: each["LifecycleState"] for each in self.group(name)["Instances"]}
+
+    def hosts(self) -> list[dict[str, Any]]:
+        """All hosts ever started: ``instance_id``, ``address``, ``zone``, ``group``, ``state``, ``powered``."""
+        listed: list[dict[str, Any]] = self.control.instances()["instances"]
+        return listed
+
+    def record(self) -> dict[str, Any] | None:
+        """The cluster's record, or None."""
+        name = f"/etcd-aws-cluster/{self.state.cluster}/record"
+        found = self.client("ssm").get_parameters(Names=[name])["Parameters"]
+        if not found:
+            return None
+        record: dict[str, Any] = json.loads(found[0]["Value"])
+        return record
+
+    def transitions(self, *, after: int = 0, wait_s: float = 0.0) -> list[dict[str, Any]]:
+        """The journal: ``seq``, ``at`` (this machine's monotonic seconds), ``kind``, ``instance``, ``to`` and more.
+
+        ``kind`` is ``lifecycle`` (``from``, ``to``, ``cause``) or ``host`` (``to`` is booted, agent-started,
+        agent-done, etcd-started, etcd-ended).
+        """
+        return self.control.transitions(after=after, wait_s=wait_s)
+
+    def folder(self, instance_id: str) -> Path:
+        """The root folder of an instance's host, with ``agent.log`` and ``etcd.log``."""
+        return self.directory / "instances" / instance_id
+
+    def peers_file(self, instance_id: str) -> str:
+        """The file that the agent wrote there; empty if there is none."""
+        path = self.folder(instance_id) / "etc" / "sysconfig" / "etcd-peers"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def function_log(self) -> list[str]:
+        """What the controller's runs logged, oldest first."""
+        logs, lines = self.client("logs"), []
+        for group in logs.describe_log_groups()["logGroups"]:
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
+                lines += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
+        return [message for _, message in sorted(lines, key=lambda line: line[0])]
+
+    # -- waiting ------------------------------------------------------------------------------------------------------
+
+    def wait_for(self, predicate: Callable[[], _T], timeout_s: float, description: str) -> _T:
+        """Wait until the predicate is true, and return what it returned.
+
+        Raises:
+            LabError: it was not within the time; the message says what was waited for, and how things stood.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            value = predicate()
+            if value:
+                return value
+            if time.monotonic() >= deadline:
+                raise LabError(f"waited {timeout_s:g} s for {description}; now {self._how_things_stand()}")
+            time.sleep(_POLL_S)
+
+    def wait_in_service(self, count: int, timeout_s: float, name: str | None = None) -> None:
+        """Wait until the group has exactly so many instances, all of them in service.
+
+        Raises:
+            LabError: it had not within the time.
+        """
+
+        def settled() -> bool:
+            states = list(self.instances(name).values())
+            return states == ["InService"] * count
+
+        self.wait_for(
+            settled, timeout_s, f"{count} instances of {name or self.state.cluster} to be InService, no other"
+        )
+
+    def _how_things_stand(self) -> str:
+        try:
+            return str(self.instances())
+        except Exception as error:  # noqa: BLE001  # only words for a message that is raised anyway
+            return f"nothing can be said ({error})"
