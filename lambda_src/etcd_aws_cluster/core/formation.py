@@ -204,7 +204,7 @@ def _is_going(view: View) -> bool:
         return group.is_deleting
     members = [m.instance for m in view.stored.record.members if m.instance] if view.stored.record else []
     # A stale group can look empty: only EC2's word on every member makes "scaled to zero" true.
-    stay = [i for i in group.instances if i.lifecycle not in LEAVING and not i.ec2_state.is_ending]
+    stay = [i for i in group.instances if i.lifecycle not in LEAVING and not group.ec2_state(i.instance_id).is_ending]
     return not stay and all(group.find(m) or group.ec2_state(m).is_ending for m in members)
 
 

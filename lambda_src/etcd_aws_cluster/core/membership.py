@@ -159,7 +159,8 @@ def replace_the_silent(formed: Formed) -> Decision | None:
         if instance is None or not instance.is_healthy or formed.view.observed_at - since < grace:
             continue
         member = formed.membership.of(instance_id)
-        if not all(i.is_healthy or i.ec2_state.is_ending for i in formed.view.group.instances):
+        group = formed.view.group
+        if not all(i.is_healthy or group.ec2_state(i.instance_id).is_ending for i in group.instances):
             return Wait(reason=Reason.ONE_AT_A_TIME, detail=f"before {instance_id} is replaced")
         if member and not formed.may_remove(member):
             return _refuse(formed, member)

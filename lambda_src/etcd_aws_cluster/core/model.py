@@ -139,9 +139,14 @@ class Group:
         return next((i for i in self.instances if i.instance_id == instance_id), None)
 
     def ec2_state(self, instance_id: InstanceId) -> Ec2State:
-        """Return EC2's state of an instance, listed or not."""
+        """Return EC2's state of an instance, listed or not.
+
+        EC2 may not know yet of an instance that the group lists: only one that neither knows is absent.
+        """
         listed = self.find(instance_id)
-        return listed.ec2_state if listed else self.elsewhere.get(instance_id, Ec2State.UNKNOWN)
+        if listed is None:
+            return self.elsewhere.get(instance_id, Ec2State.UNKNOWN)
+        return Ec2State.UNKNOWN if listed.ec2_state is Ec2State.ABSENT else listed.ec2_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,7 +127,7 @@ class Record:
         """
         try:
             raw = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RecordError(f"the record is not JSON: {error}") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
@@ -145,7 +145,7 @@ class Record:
                 unresponsive_since=_clock(clocks.get("unresponsive", {})),
                 leaving_since=_clock(clocks.get("leaving", {})),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordError(f"the record has a missing or wrong field: {error!r}") from error
 
 

@@ -184,6 +184,11 @@ def test_a_cohort_that_cannot_form_is_given_up(view: View) -> None:
     assert decision.action.record.state is RecordState.RETIRED
 
 
+def test_a_cohort_that_ec2_does_not_show_yet_is_not_given_up() -> None:
+    unseen = [an_instance(n, "Pending:Wait", ec2="absent", address=None) for n in (1, 2, 3)]
+    assert isinstance(decide(a_view(unseen, members=[], record=a_cohort_record([1, 2, 3]))), Wait)
+
+
 def test_the_instances_of_a_given_up_cohort_are_abandoned_one_by_one() -> None:
     record = a_cohort_record([1, 2], state="retired")
     first = decide(a_view(waiting(1, 2), members=[], record=record))

@@ -58,6 +58,8 @@ def test_unknown_keys_are_ignored() -> None:
     ("text", "expected"),
     [
         ("", "not JSON"),
+        ("[" * 4000, "not JSON"),
+        (a_cohort_record([1]).to_json().replace('"created_at":', '"created_at":1e999,"x":'), "missing or wrong field"),
         ("[]", "schema 'list', expected 1"),
         ('{"schema":0}', "schema 0, expected 1"),
         ('{"schema":1}', "missing or wrong field: KeyError\\('generation'\\)"),
