@@ -147,7 +147,8 @@ class World:
         record = self.store.record
         if record is None or record.state is not RecordState.EXISTING:
             return
-        listed = {m.member_id: m for c in self.etcd.clusters for m in c.members.values()}
+        clusters = (c for c in self.etcd.clusters if c.cluster_id == record.cluster_id)
+        listed = {m.member_id: m for c in clusters for m in c.members.values()}
         names = {m.name for m in listed.values()} | {m.instance for m in record.members if m.member_id in listed}
         assert instance_id not in names, f"INV-5: {instance_id} was let go as a member"
 

@@ -35,9 +35,8 @@ def test_nine_members_with_every_clock_running_fit_a_standard_parameter() -> Non
         "unresponsive": {},
         "leaving": {f"i-0123456789abcdef{n}": 1_700_000_000 for n in range(4)},
     }
-    longest["group_arn"] = (
-        f"arn:aws-us-gov:autoscaling:us-gov-west-1:123456789012:autoScalingGroup:{'u' * 36}:autoScalingGroupName/{'n' * 64}"
-    )
+    arn = "arn:aws-us-gov:autoscaling:us-gov-west-1:123456789012:autoScalingGroup"
+    longest["group_arn"] = f"{arn}:{'u' * 36}:autoScalingGroupName/{'n' * 64}"
     longest["token"] = f"etcd-{'u' * 36}-g99"
     assert len(Record.from_json(json.dumps(longest)).to_json()) <= MAX_BYTES
 
