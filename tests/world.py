@@ -106,7 +106,7 @@ class World:
         if record is None or mine is None or record.state is RecordState.RETIRED:
             return
         if record.state is RecordState.NEW:
-            urls = {m.instance: m.peer_urls[0] for m in record.members if m.instance}
+            urls = {str(m.instance): m.peer_urls[0] for m in record.members}
             self.etcd.start_new(instance_id, urls, token=record.token)
         else:
             self.etcd.start(instance_id, mine.peer_urls[0])

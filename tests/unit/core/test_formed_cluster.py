@@ -24,8 +24,9 @@ from etcd_aws_cluster.core.actions import (
     Wait,
 )
 from etcd_aws_cluster.core.invariants import check
-from etcd_aws_cluster.core.model import ClusterId, Reading, Result, Transition
+from etcd_aws_cluster.core.model import ClusterId, Instance, Member, Reading, Result, Transition
 from etcd_aws_cluster.core.planner import plan
+from etcd_aws_cluster.core.record import Record
 from etcd_aws_cluster.core.view import View
 from tests.builders import NOW, POLICY, a_member, a_record, a_view, an_instance, iid, ip, mid, readings_of
 
@@ -41,11 +42,11 @@ def decide(view: View) -> Decision:
     return decision
 
 
-def members_and(*more: object) -> list[object]:
+def members_and(*more: Member) -> list[Member]:
     return [*VOTERS, *more]
 
 
-def in_service_and(*more: object) -> list[object]:
+def in_service_and(*more: Instance) -> list[Instance]:
     return [an_instance(1), an_instance(2), an_instance(3), *more]
 
 
@@ -420,9 +421,9 @@ def test_the_plain_list_is_published_last() -> None:
     assert decision.action == PublishInitialCluster(",".join(f"{iid(n)}=http://{ip(n)}:2380" for n in (1, 2, 3)))
 
 
-def _silent_record(n: int):  # noqa: ANN202
+def _silent_record(n: int) -> Record:
     return a_record(VOTERS, unresponsive={n: 1})
 
 
-def _with_4_silent():  # noqa: ANN202
+def _with_4_silent() -> Record:
     return a_record([*VOTERS, a_member(4)], unresponsive={4: 1})
