@@ -1,4 +1,4 @@
-"""The table of docs/settings.md: ``python -m infra.settings_table`` prints it."""
+"""The tables of docs/settings.md and README.md: ``python -m infra.settings_table`` prints both."""
 
 import sys
 
@@ -10,10 +10,9 @@ def render_table() -> str:
     """Return one Markdown row for each setting, in the order of the classes that hold them."""
     rows = ["| key | default | unit | may be | is |", "| --- | --- | --- | --- | --- |"]
     for _, field in declared_settings():
-        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
         cells = (
             f"`{KEY_PREFIX}{field.name}`",
-            "empty" if default == "" else f"`{default}`",
+            _default(field.default),
             field.metadata["unit"],
             field.metadata["rule"].expected,
             field.metadata["meaning"],
@@ -22,5 +21,19 @@ def render_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def render_short_table() -> str:
+    """Return one Markdown row for each setting: key, default with its unit, meaning."""
+    rows = ["| key | default | is |", "| --- | --- | --- |"]
+    for _, field in declared_settings():
+        default = f"{_default(field.default)} {field.metadata['unit']}".strip()
+        rows.append(f"| `{KEY_PREFIX}{field.name}` | {default} | {field.metadata['meaning']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _default(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"`{text}`" if text else "empty"
+
+
 if __name__ == "__main__":
-    sys.stdout.write(render_table())
+    sys.stdout.write(f"{render_table()}\n{render_short_table()}")

@@ -7,7 +7,7 @@ import pytest
 
 from infra.setting_rules import SettingsError
 from infra.settings import Settings, declared_settings
-from infra.settings_table import render_table
+from infra.settings_table import render_short_table, render_table
 from tests.infra.stacks import ENDPOINTS, ROOT
 
 
@@ -168,5 +168,5 @@ def test_the_shortest_times_of_all_fit_together() -> None:
 
 
 def test_the_documentation_shows_every_setting_as_it_is() -> None:
-    document = Path(ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert render_table() in document, "run: python -m infra.settings_table"
+    for document, table in (("docs/settings.md", render_table()), ("README.md", render_short_table())):
+        assert table in Path(ROOT / document).read_text(encoding="utf-8"), "run: python -m infra.settings_table"
