@@ -170,6 +170,12 @@ def test_with_the_quorum_lost_nobody_is_let_go_and_all_goes_on_when_it_is_back(d
     assert len({m["ID"] for m in lab.etcdctl.members()} & members) >= 1
 
 
+def test_no_lifecycle_action_was_completed_over_and_over(deployed: Deployed) -> None:
+    held = [t for t in deployed.lab.transitions() if t["kind"] == "lifecycle" and t["to"].endswith(":Wait")]
+    # Twice at most: a reply that was lost, or a group that does not show the completion yet.
+    assert len(held) <= deployed.calls()["autoscaling:CompleteLifecycleAction"] <= 2 * len(held)
+
+
 def test_destroyed_and_deployed_again_a_new_generation_forms(deployed: Deployed) -> None:
     lab = deployed.lab
     lab.destroy()

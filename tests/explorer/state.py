@@ -1,0 +1,266 @@
+"""The world as nested tuples of small integers: hashable, the same in every process, folded by symmetry.
+
+A node is an instance together with its etcd process, its data, its entry in etcd's member list, its entry in the
+record, what a lagging AWS says of it, and what each controller has in mind for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+# Node.lifecycle; UNLISTED once the group has forgotten the instance.
+UNLISTED, WAITING, IN_SERVICE, LEAVING, STANDBY, RETAINED = range(6)
+# Node.ec2; UNSEEN is only ever observed: EC2 does not show the instance (yet).
+RUNNING, ENDING, ENDED, UNSEEN = range(4)
+# Node.process; HIDDEN answers its peers and not the controller, CUT the controller and not its peers.
+OFF, STARTING, READY, HUNG, HIDDEN, CUT = range(6)
+# Node.data; LOST is gone from a member that has run, FOREIGN is of a membership that is over.
+EMPTY, OWN, FOREIGN, LOST = range(4)
+# Node.member and Entry.kind; COHORT is an entry of a record whose cluster has not formed.
+NOBODY, LEARNER_UNSTARTED, LEARNER, VOTER_UNSTARTED, VOTER, COHORT = range(6)
+# Head.state
+NO_RECORD, NEW, EXISTING, RETIRED = range(4)
+# Control.call: the port call that is about to be made.
+(
+    NO_CALL,
+    CLAIM,
+    INSTALL,
+    WRITE,
+    WRITE_PLAIN,
+    ADD_LEARNER,
+    ADD_VOTER,
+    PROMOTE,
+    REMOVE,
+    MOVE_LEADERSHIP,
+    CONTINUE_LAUNCH,
+    ABANDON_LAUNCH,
+    CONTINUE_TERMINATION,
+    MARK_UNHEALTHY,
+) = range(14)
+MEMBERSHIP_CALLS: Final = frozenset({ADD_LEARNER, ADD_VOTER, PROMOTE, REMOVE})
+# Mind.mark
+UNMARKED, TARGET, DOOR = range(3)
+# Mind.done, bits
+LAUNCH_DONE, TERMINATION_DONE, ABANDONED = 1, 2, 4
+
+
+class Entry(NamedTuple):
+    """A node in a record. Clocks: 0 none, 1 running, 2 beyond every limit."""
+
+    kind: int = NOBODY
+    life: int = 0
+    is_owner_known: int = 1
+    is_overdue: int = 0
+    silent: int = 0
+    leaving: int = 0
+
+
+class Mind(NamedTuple):
+    """What a controller has done to a node in its run, and what its next call means for it."""
+
+    done: int = 0
+    mark: int = UNMARKED
+    entry: Entry | tuple[()] = ()
+
+
+class Seen(NamedTuple):
+    """What AWS says of an instance."""
+
+    lifecycle: int
+    ec2: int
+    is_healthy: int
+
+
+class Node(NamedTuple):
+    """An instance and everything on it.
+
+    Attributes:
+        cluster: The generation whose cluster ``member`` is an entry of.
+        life: Tells one membership of the node from the next; 0 is the cohort's.
+        is_caught_up: Its log is the leader's.
+        has_file: The agent has written a file with state ``new``, and etcd has not started from it yet.
+        is_claimed: It is of the cohort of the last claim.
+        lag: What a lagging AWS says of it; () while AWS does not lag.
+        is_twin: It shares its address with the other twin.
+        is_late: A change that is under way is about it.
+    """
+
+    lifecycle: int = WAITING
+    ec2: int = RUNNING
+    is_healthy: int = 1
+    process: int = OFF
+    data: int = EMPTY
+    member: int = NOBODY
+    cluster: int = 0
+    life: int = 0
+    leads: int = 0
+    is_caught_up: int = 0
+    has_file: int = 0
+    entry: Entry = Entry()
+    is_claimed: int = 0
+    lag: Seen | tuple[()] = ()
+    is_twin: int = 0
+    is_late: int = 0
+    minds: tuple[Mind, ...] = (Mind(),)
+
+
+class Head(NamedTuple):
+    """A record without its entries; ``cluster`` is 0 until its cluster has formed."""
+
+    generation: int = 0
+    state: int = NO_RECORD
+    cluster: int = 0
+    is_overdue: int = 0
+
+
+class Control(NamedTuple):
+    """A controller: its next call, and its memory that is not about one node.
+
+    Attributes:
+        head: Of the record that it is about to write.
+        is_outdated: Something that it could not know has happened since it looked.
+    """
+
+    call: int = NO_CALL
+    head: Head | tuple[()] = ()
+    transfer_failed: int = 0
+    is_outdated: int = 0
+
+
+class Budget(NamedTuple):
+    """How often each thing may still happen."""
+
+    launch: int = 2
+    terminate: int = 0
+    lose: int = 0
+    crash: int = 0
+    wipe: int = 0
+    hang: int = 0
+    hide: int = 0
+    cut: int = 0
+    time_out: int = 0
+    scale: int = 0
+    standby: int = 0
+    lag: int = 0
+    late: int = 0
+    twin: int = 0
+
+
+class State(NamedTuple):
+    """Everything.
+
+    Attributes:
+        plain: Whether the plain list is the record's.
+        claim: The last claim; its cohort are the claimed nodes.
+        lag: 0 while AWS does not lag, else 1 + the desired capacity that it says.
+        is_window_over: Whether the gather window is.
+        late: The membership call that is under way without its caller knowing.
+    """
+
+    nodes: tuple[Node, ...]
+    desired: int
+    head: Head = Head()
+    plain: int = 0
+    claim: Head = Head()
+    lag: int = 0
+    is_window_over: int = 0
+    controls: tuple[Control, ...] = (Control(),)
+    late: int = NO_CALL
+    budget: Budget = Budget()
+
+
+NO_ENTRY: Final = Entry()
+NO_CONTROL: Final = Control()
+NO_MIND: Final = Mind()
+
+
+def members_of(nodes: Sequence[Node], cluster: int) -> list[int]:
+    """Return the nodes that a cluster lists."""
+    return [i for i, n in enumerate(nodes) if n.member and n.cluster == cluster]
+
+
+def is_acting(node: Node) -> bool:
+    """Whether a voter votes and stores."""
+    return (
+        node.member >= VOTER_UNSTARTED
+        and node.process in (STARTING, READY, HIDDEN)
+        and node.data == OWN
+        and node.is_caught_up == 1
+    )
+
+
+def voters_and_acting(nodes: Sequence[Node], cluster: int) -> tuple[int, int]:
+    """Return how many voters a cluster has, and how many of them act."""
+    voters = acting = 0
+    for node in nodes:
+        if node.member >= VOTER_UNSTARTED and node.cluster == cluster:
+            voters += 1
+            acting += is_acting(node)
+    return voters, acting
+
+
+def has_quorum(nodes: Sequence[Node], cluster: int) -> bool:
+    """Whether a majority of a cluster's voters acts."""
+    voters, acting = voters_and_acting(nodes, cluster)
+    return acting > voters // 2
+
+
+def with_node(state: State, index: int, **changes: object) -> State:
+    """Return a state in which one node is changed."""
+    nodes = list(state.nodes)
+    nodes[index] = nodes[index]._replace(**changes)  # type: ignore[arg-type]
+    return state._replace(nodes=tuple(nodes))
+
+
+def settle(state: State) -> tuple[State, tuple[int, ...]]:
+    """Elect leaders, forget what is over and sort the nodes: symmetric states become one.
+
+    Returns:
+        The state, and for each of its nodes the index that it had before.
+    """
+    nodes = list(state.nodes)
+    for cluster in {n.cluster for n in nodes if n.member}:
+        _elect(nodes, cluster)
+        if all(n.ec2 == ENDED for n in nodes if n.member and n.cluster == cluster):
+            nodes = [n._replace(member=NOBODY, leads=0, life=0) if n.cluster == cluster else n for n in nodes]
+    for i, node in enumerate(nodes):
+        if node.ec2 == ENDED:
+            nodes[i] = node._replace(process=OFF, data=EMPTY, has_file=0, is_caught_up=0)
+    _keep_apart(nodes)
+    if state.claim.generation <= state.head.generation:
+        nodes = [n._replace(is_claimed=0) if n.is_claimed else n for n in nodes]
+    order = sorted((i for i, n in enumerate(nodes) if not _is_over(n)), key=nodes.__getitem__)
+    window = state.is_window_over if state.head.state in (NO_RECORD, RETIRED) else 0
+    return state._replace(nodes=tuple([nodes[i] for i in order]), is_window_over=window), tuple(order)
+
+
+def _elect(nodes: list[Node], cluster: int) -> None:
+    led = has_quorum(nodes, cluster)
+    leader = next((i for i, n in enumerate(nodes) if n.leads and n.cluster == cluster and is_acting(n)), None)
+    if led and leader is None:
+        leader = next(i for i, n in enumerate(nodes) if n.cluster == cluster and is_acting(n))
+    for i, node in enumerate(nodes):
+        leads = int(led and i == leader)
+        if node.cluster == cluster and node.leads != leads:
+            nodes[i] = node._replace(leads=leads)
+
+
+def _keep_apart(nodes: list[Node]) -> None:
+    """A lone twin is no twin."""
+    twins = [i for i, n in enumerate(nodes) if n.is_twin and not _is_over(n)]
+    if len(twins) == 1:
+        nodes[twins[0]] = nodes[twins[0]]._replace(is_twin=0)
+
+
+def _is_over(node: Node) -> bool:
+    return (
+        node.lifecycle == UNLISTED
+        and node.ec2 == ENDED
+        and not node.member
+        and node.entry == NO_ENTRY
+        and not node.is_claimed
+        and not node.is_late
+        and (node.lag == () or node.lag[:2] == (UNLISTED, ENDED))
+        and all(m.mark == UNMARKED and not m.entry for m in node.minds)
+    )
