@@ -29,7 +29,6 @@ from lab.paths import LabError, default_etcd
 
 APART_S: Final = (0.0, 2.0, 4.0)
 _FORMATIONS_A_ROUND: Final = 3
-_REPLACEMENTS_A_ROUND: Final = 2
 _SEED_FORMS_S: Final = 15.0
 _SEED_REPLACES_S: Final = 60.0
 _STEPS: Final = ("event", "observe", "add", "publish", "agent", "etcd start", "catch-up", "promote", "complete")
@@ -44,6 +43,7 @@ class Measured:
     formed_cold: list[Run] = field(default_factory=list)
     formed_apart: list[Run] = field(default_factory=list)
     replaced: list[Run] = field(default_factory=list)
+    replaced_leader: list[Run] = field(default_factory=list)
     gaps: list[Gaps] = field(default_factory=list)
     seed_formed: list[float | None] = field(default_factory=list)
     seed_formed_apart: list[float | None] = field(default_factory=list)
@@ -92,9 +92,9 @@ def measure(folder: Path, rounds: int, measured: Measured) -> None:
                 ours.empty()
                 measured.by_hand.append(network.form())
                 runs.append(ours.form(apart_s=apart_s, cold=cold))
-            for _ in range(_REPLACEMENTS_A_ROUND):
+            for leader, runs in ((False, measured.replaced), (True, measured.replaced_leader)):
                 time.sleep(ETCD_SETTLES_S)
-                measured.replaced.append(ours.replace())
+                runs.append(ours.replace(leader=leader))
             time.sleep(ETCD_SETTLES_S)
             measured.gaps.append(ours.gaps())
             measured.seed_formed.append(seed.form(apart_s=(0.0, 0.0, 0.0), bound_s=_SEED_FORMS_S))
@@ -143,12 +143,14 @@ def _formation(measured: Measured) -> str:
 
 
 def _replacement(measured: Measured) -> str:
-    ours, seed = _took(measured.replaced), Figures.of(measured.seed_replaced)
+    seed = Figures.of(measured.seed_replaced)
     rows = [
-        ("ours", str(ours), str(ours.tries), "1.0 x"),
-        ("the seed's way", str(seed), str(seed.tries), ratio(seed, ours)),
+        ("the seed's way", seed),
+        ("ours, a follower was lost", _took(measured.replaced)),
+        ("ours, the leader was lost", _took(measured.replaced_leader)),
     ]
-    return table(("replacement", "seconds", "runs", "to ours (goal: 6 x at least)"), rows)
+    head = ("replacement", "seconds", "runs", "the seed's way to it (goal: 6 x at least)")
+    return table(head, [(name, str(each), str(each.tries), ratio(seed, each)) for name, each in rows])
 
 
 def _steps(measured: Measured) -> str:

@@ -71,11 +71,12 @@ class Ours:
         serves = max(self._serves_at(each["instance"]) for each in journal if each["to"] == "InService")
         return Run(ended["at"] - began, timeline.formation(journal, log, etcd_serves=serves))
 
-    def replace(self) -> Run:
-        """Kill a host, and have it replaced."""
-        before = set(self._lab.instances())
+    def replace(self, *, leader: bool) -> Run:
+        """Kill the leader's host or a follower's, and have it replaced."""
+        leading = self._lab.etcdctl.leader()
+        victim = min(each["name"] for each in self._lab.etcdctl.members() if (each["ID"] == leading) is leader)
         after = self._newest()
-        self._lab.kill(min(before))
+        self._lab.kill(victim)
         journal = self._journal(after, lambda seen: _count(seen, "InService") == 1)
         ended = timeline.moment(journal, "InService")
         newcomer = ended["instance"]
