@@ -122,8 +122,7 @@ def _check_change(view: View, membership: Membership, change: MembershipChange) 
             learner = next((m for m in membership.learners if m.member_id == member_id), None)
             _require(learner is not None and learner.is_started, 5, "only a started learner is promoted")
             _require(member_id in membership.answering, 5, "the learner does not answer")
-            # It answers, so it is not counted among the silent; etcd refuses it while it lags (INV-5).
-            _require(survives(voters=voters + 1, unresponsive=silent), 2, "the promotion could cost the quorum")
+            _require(allows_add(voters=voters, unresponsive=silent), 2, "the promotion could cost the quorum")
         case RemoveMember(member_id):
             _check_removal(view, membership, change)
         case _:

@@ -61,6 +61,10 @@ class Formed:
         """Return the voters whose instances are neither gone nor leaving."""
         return tuple(m for m in self.membership.voters if not self.is_gone(m) and not self.is_leaving(m))
 
+    def may_add(self) -> bool:
+        """Whether the quorum survives one more voter, even if that one fell silent at once (INV-2)."""
+        return allows_add(voters=len(self.membership.voters), unresponsive=self.membership.silent_voters())
+
     def may_remove(self, member: Member) -> bool:
         """Whether the quorum survives without a member (INV-2), the last voter being kept (INV-4)."""
         voters = len(self.membership.voters) - (not member.is_learner)
@@ -113,10 +117,19 @@ def settle_the_learner(formed: Formed) -> Decision | None:
                 continue  # it serves; its name is on the way
             return _wait_for(formed, member, Reason.MEMBER_STARTING)
         # A learner may be promoted up to 7 s before it serves clients (docs/decisions/0010): wait until it answers.
-        if member.is_started and member.member_id in formed.membership.answering:
+        if not member.is_started or member.member_id not in formed.membership.answering:
+            return _wait_for(formed, member, Reason.LEARNER_CATCHING_UP)
+        if formed.may_add():
             return Act(action=PromoteMember(member.member_id), reason=Reason.LEARNER_SERVES, detail=str(member))
-        return _wait_for(formed, member, Reason.LEARNER_CATCHING_UP)
     return None
+
+
+def hold_the_learner(formed: Formed) -> Decision | None:
+    """Keep a learner waiting that must not vote yet; the rules below see to the silent voter that is in its way."""
+    if not formed.membership.learners:
+        return None
+    detail = f"promoting {formed.membership.learners[0]}"
+    return Refuse(reason=Reason.QUORUM_AT_RISK, detail=detail, look=Look.ETCD, keep_alive=_launches(formed))
 
 
 def let_leavers_go(formed: Formed) -> Decision | None:
@@ -144,6 +157,8 @@ def let_leavers_go(formed: Formed) -> Decision | None:
 
 def let_newcomers_join(formed: Formed) -> Decision | None:
     """Add the member of the instance that has waited longest, one at a time."""
+    if formed.membership.learners:
+        return None
     for instance in formed.view.waiting(Transition.LAUNCHING):
         if formed.membership.of(instance.instance_id) is None and can_host(instance):
             return _add(formed, instance)
@@ -199,7 +214,7 @@ def _add(formed: Formed, instance: Instance) -> Decision:
     if holder:
         return Refuse(reason=Reason.PEER_URL_TAKEN, detail=f"{url} is {holder}'s", keep_alive=_launches(formed))
     voters = formed.membership.voters
-    if not allows_add(voters=len(voters), unresponsive=formed.membership.silent_voters()):
+    if not formed.may_add():
         return Refuse(
             reason=Reason.QUORUM_AT_RISK, detail=f"adding {instance.instance_id}", keep_alive=_launches(formed)
         )

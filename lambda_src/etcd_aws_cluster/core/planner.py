@@ -18,6 +18,7 @@ from .formation import (
 )
 from .membership import (
     Formed,
+    hold_the_learner,
     let_leavers_go,
     let_newcomers_join,
     publish_the_list,
@@ -52,6 +53,7 @@ _IN_A_CLUSTER: tuple[Callable[[Formed], Decision | None], ...] = (
 # A leaver or a newcomer that must wait may wait for a silent voter, which a later rule replaces: the first of these
 # to act decides, and only if none acts the first to wait or to refuse.
 _IN_ITS_TURN: tuple[Callable[[Formed], Decision | None], ...] = (
+    hold_the_learner,
     let_leavers_go,
     let_newcomers_join,
     replace_the_silent,

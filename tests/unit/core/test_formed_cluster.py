@@ -105,6 +105,21 @@ def test_a_learner_that_serves_is_promoted() -> None:
     assert decision.action == PromoteMember(mid(4))
 
 
+def test_a_learner_is_not_promoted_while_a_voter_is_silent_and_that_one_is_replaced_first() -> None:
+    members = members_and(a_member(4, learner=True))
+    waiting = in_service_and(an_instance(4, "Pending:Wait"), an_instance(5, "Pending:Wait"))
+    held = decide(a_view(waiting, members=members, silent=[3], record=a_record(members, unresponsive={3: 1})))
+    assert isinstance(held, Refuse)
+    assert (held.reason, held.look) == (Reason.QUORUM_AT_RISK, Look.ETCD)
+    overdue = decide(a_view(waiting, members=members, silent=[3], record=a_record(members, unresponsive={3: 1000})))
+    assert isinstance(overdue, Act)
+    assert overdue.action == MarkUnhealthy(iid(3))
+    leaving = [*waiting[:2], an_instance(3, "Terminating:Wait"), *waiting[3:]]
+    gone = decide(a_view(leaving, members=members, silent=[3], record=a_record(members)))
+    assert isinstance(gone, Act)
+    assert gone.action == RemoveMember(mid(3))
+
+
 def test_a_caught_up_voter_goes_into_service() -> None:
     members = members_and(a_member(4))
     decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait")), members=members))

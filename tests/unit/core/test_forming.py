@@ -184,6 +184,30 @@ def test_a_cohort_that_cannot_form_is_given_up(view: View) -> None:
     assert decision.action.record.state is RecordState.RETIRED
 
 
+def test_who_leaves_before_there_is_a_cluster_is_let_go() -> None:
+    decision = decide(nothing_yet([*waiting(1, 2), an_instance(3, "Terminating:Wait")]))
+    assert isinstance(decision, Act)
+    assert decision.action == CompleteLifecycleAction(iid(3), Transition.TERMINATING, Result.CONTINUE)
+
+
+def test_who_leaves_while_others_form_a_cluster_is_let_go_and_a_cohort_member_is_not() -> None:
+    record = a_cohort_record([1, 2, 3])
+    stranger = [*waiting(1, 2, 3), an_instance(4, "Terminating:Wait")]
+    decision = decide(a_view(stranger, members=[], record=record))
+    assert isinstance(decision, Act)
+    assert decision.action == CompleteLifecycleAction(iid(4), Transition.TERMINATING, Result.CONTINUE)
+    cohort = [*waiting(1, 2), an_instance(3, "Terminating:Wait")]
+    assert isinstance(decide(a_view(cohort, members=[], record=record)), Wait)
+
+
+def test_two_clusters_in_a_forming_cohort_are_refused() -> None:
+    one = Reading(endpoint="http://10.0.0.1:2379", cluster_id=CLUSTER, member_id=mid(1))
+    other = Reading(endpoint="http://10.0.0.2:2379", cluster_id=ClusterId(2), member_id=mid(2))
+    decision = decide(a_view(waiting(1, 2, 3), members=[], record=a_cohort_record([1, 2, 3]), readings=[one, other]))
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.FOREIGN_CLUSTER
+
+
 def test_a_cohort_that_ec2_does_not_show_yet_is_not_given_up() -> None:
     unseen = [an_instance(n, "Pending:Wait", ec2="absent", address=None) for n in (1, 2, 3)]
     assert isinstance(decide(a_view(unseen, members=[], record=a_cohort_record([1, 2, 3]))), Wait)
