@@ -34,7 +34,9 @@ def boot(head: Head, entry: Entry, data: int) -> Boot:
         token = record.token
         life = record.members[0].life if record.members else life
     marker = Marker(token, life if data != FOREIGN else "another")
-    local = Local(has_wal=data in (OWN, FOREIGN), marker=None if data in (EMPTY, LOST) else marker, has_own_file=data != EMPTY)
+    local = Local(
+        has_wal=data in (OWN, FOREIGN), marker=None if data in (EMPTY, LOST) else marker, has_own_file=data != EMPTY
+    )
     decision = plan_member(reading, identity, local)  # type: ignore[arg-type]
     if decision.action is Action.KEEP:
         return Boot.DATA

@@ -80,7 +80,7 @@ class Node(NamedTuple):
         life: Tells one membership of the node from the next; 0 is the cohort's.
         is_caught_up: Its log is the leader's.
         has_file: The agent has written a file with state ``new``, and etcd has not started from it yet.
-        is_claimed: It is of the cohort of the last claim.
+        claimed: What the last claim says of it, until that is the record.
         lag: What a lagging AWS says of it; () while AWS does not lag.
         is_twin: It shares its address with the other twin.
         is_late: A change that is under way is about it.
@@ -98,7 +98,7 @@ class Node(NamedTuple):
     is_caught_up: int = 0
     has_file: int = 0
     entry: Entry = Entry()
-    is_claimed: int = 0
+    claimed: Entry = Entry()
     lag: Seen | tuple[()] = ()
     is_twin: int = 0
     is_late: int = 0
@@ -152,7 +152,7 @@ class State(NamedTuple):
 
     Attributes:
         plain: Whether the plain list is the record's.
-        claim: The last claim; its cohort are the claimed nodes.
+        claim: The last claim.
         lag: 0 while AWS does not lag, else 1 + the desired capacity that it says.
         is_window_over: Whether the gather window is.
         late: The membership call that is under way without its caller knowing.
@@ -229,7 +229,7 @@ def settle(state: State) -> tuple[State, tuple[int, ...]]:
             nodes[i] = node._replace(process=OFF, data=EMPTY, has_file=0, is_caught_up=0)
     _keep_apart(nodes)
     if state.claim.generation <= state.head.generation:
-        nodes = [n._replace(is_claimed=0) if n.is_claimed else n for n in nodes]
+        nodes = [n._replace(claimed=NO_ENTRY) if n.claimed != NO_ENTRY else n for n in nodes]
     order = sorted((i for i, n in enumerate(nodes) if not _is_over(n)), key=nodes.__getitem__)
     window = state.is_window_over if state.head.state in (NO_RECORD, RETIRED) else 0
     return state._replace(nodes=tuple([nodes[i] for i in order]), is_window_over=window), tuple(order)
@@ -259,7 +259,7 @@ def _is_over(node: Node) -> bool:
         and node.ec2 == ENDED
         and not node.member
         and node.entry == NO_ENTRY
-        and not node.is_claimed
+        and node.claimed == NO_ENTRY
         and not node.is_late
         and (node.lag == () or node.lag[:2] == (UNLISTED, ENDED))
         and all(m.mark == UNMARKED and not m.entry for m in node.minds)

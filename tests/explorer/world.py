@@ -120,12 +120,12 @@ def _instance_steps(state: State, i: int) -> Iterator[Step]:
         yield Step("{0} ends", i, end(state, i))
     if budget.time_out and node.lifecycle in (WAITING, LEAVING):
         paid = state._replace(budget=budget._replace(time_out=budget.time_out - 1))
-        yield Step("the hook of {0} times out", i, abandon(paid, i))
+        yield Step("the hook of {0} times out", i, outdate(abandon(paid, i)))
 
 
 def end(state: State, i: int) -> State:
     """Have an instance be over: what it had is gone."""
-    return with_node(state, i, ec2=ENDED)
+    return outdate(with_node(state, i, ec2=ENDED))
 
 
 def abandon(state: State, i: int) -> State:
@@ -154,10 +154,11 @@ def host_steps(state: State, i: int) -> Iterator[Step]:
             yield _start_new(state, i)
         elif node.ec2 == RUNNING:
             yield from _boot(state, i)
-    if node.process in (STARTING, READY) and node.member and not node.is_caught_up:
-        if has_quorum(state.nodes, node.cluster):
-            yield Step("the log of {0} catches up", i, with_node(state, i, is_caught_up=1))
-    if node.process == STARTING and node.member and has_quorum(state.nodes, node.cluster):
+    if not node.member or not has_quorum(state.nodes, node.cluster):
+        return
+    if node.process in (STARTING, READY) and not node.is_caught_up:
+        yield Step("the log of {0} catches up", i, with_node(state, i, is_caught_up=1))
+    if node.process == STARTING:
         published = {LEARNER_UNSTARTED: LEARNER, VOTER_UNSTARTED: VOTER}.get(node.member, node.member)
         yield Step("{0} publishes itself and serves", i, with_node(state, i, process=READY, member=published))
 
@@ -193,9 +194,7 @@ def _start_new(state: State, i: int) -> Step:
     generation = state.head.generation
     nodes = list(state.nodes)
     if not members_of(nodes, generation):
-        nodes = [
-            n._replace(member=VOTER_UNSTARTED, cluster=generation, life=0) if n.entry.kind else n for n in nodes
-        ]
+        nodes = [n._replace(member=VOTER_UNSTARTED, cluster=generation, life=0) if n.entry.kind else n for n in nodes]
     nodes[i] = nodes[i]._replace(has_file=0)
     changed = state._replace(nodes=tuple(nodes))
     if nodes[i].member and nodes[i].cluster == generation and node.data in (EMPTY, FOREIGN):
@@ -248,8 +247,10 @@ def time_steps(state: State) -> Iterator[Step]:
     if head.state == NEW and not head.is_overdue:
         claim = state.claim._replace(is_overdue=1) if state.claim.generation else state.claim
         yield Step("the formation time-out passes", -1, state._replace(head=head._replace(is_overdue=1), claim=claim))
-    if head.state not in (NEW, EXISTING) and not state.is_window_over and any(
-        n.lifecycle == WAITING for n in state.nodes
+    if (
+        head.state not in (NEW, EXISTING)
+        and not state.is_window_over
+        and any(n.lifecycle == WAITING for n in state.nodes)
     ):
         yield Step("the gather window passes", -1, state._replace(is_window_over=1))
     entries = [n.entry for n in state.nodes]
@@ -284,3 +285,20 @@ def _lag_steps(state: State) -> Iterator[Step]:
 def catch_up(state: State) -> State:
     """Have AWS tell the truth again."""
     return state._replace(nodes=tuple([n._replace(lag=()) for n in state.nodes]), lag=0)
+
+
+def see(state: State, group_lags: int, ec2_lags: int) -> State:
+    """Have AWS never go back behind an answer that it gave."""
+    if not state.lag or (group_lags and ec2_lags):
+        return state
+    if not group_lags and not ec2_lags:
+        return catch_up(state)
+    nodes = []
+    for node in state.nodes:
+        lifecycle, ec2, healthy = node.lag if node.lag else (node.lifecycle, node.ec2, node.is_healthy)
+        if group_lags:
+            lag = Seen(lifecycle, node.ec2, healthy)
+        else:
+            lag = Seen(node.lifecycle, ec2, node.is_healthy)
+        nodes.append(node._replace(lag=lag))
+    return state._replace(nodes=tuple(nodes), lag=state.lag if group_lags else 1 + state.desired)

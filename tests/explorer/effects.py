@@ -1,0 +1,251 @@
+"""What a controller's next step does to the world, with every way in which a call can go, and which rule it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar, cast
+
+from tests.explorer import world
+from tests.explorer.etcd import Rules, change
+from tests.explorer.mind import Choice, choices
+from tests.explorer.properties import after_change, after_claim, after_completion, after_write
+from tests.explorer.state import (
+    ABANDON_LAUNCH,
+    ABANDONED,
+    CLAIM,
+    CONTINUE_LAUNCH,
+    CONTINUE_TERMINATION,
+    DOOR,
+    IN_SERVICE,
+    INSTALL,
+    LAUNCH_DONE,
+    LEAVING,
+    MARK_UNHEALTHY,
+    MEMBERSHIP_CALLS,
+    MOVE_LEADERSHIP,
+    NO_CALL,
+    NO_CONTROL,
+    NO_ENTRY,
+    NO_MIND,
+    READY,
+    TARGET,
+    TERMINATION_DONE,
+    WAITING,
+    WRITE,
+    WRITE_PLAIN,
+    Control,
+    Head,
+    Mind,
+    State,
+    is_acting,
+    with_node,
+)
+from tests.explorer.world import Step, abandon, outdate, release
+
+T = TypeVar("T")
+_OLD = {(0, 0): "", (1, 0): " (the group is old)", (0, 1): " (EC2 is old)", (1, 1): " (group and EC2 are old)"}
+ETCD_CALLS = MEMBERSHIP_CALLS | {MOVE_LEADERSHIP}
+CALLS = (
+    "nothing", "claim the generation", "install the claimed record", "write the record", "write the plain list",
+    "add {0} as a learner", "add {0} as a voter", "promote {0}", "remove {0}", "make {0} the leader",
+    "continue the launch of {0}", "abandon the launch of {0}", "continue the termination of {0}", "mark {0} unhealthy",
+)  # fmt: skip
+
+
+def steps(state: State, control: int, rules: Rules) -> Iterator[Step]:
+    """Yield what a controller may do next: look and decide, make its call, or be cut off."""
+    who = "the controller" if control == 0 else "the other controller"
+    if state.controls[control].call != NO_CALL:
+        yield from _calls(state, control, rules, who)
+    else:
+        for choice, group_lags, ec2_lags in choices(state, control, has_learners=rules.has_learners):
+            seen = state if rules.reads_go_back else world.see(state, group_lags, ec2_lags)
+            decided = decide(seen, control, choice)
+            if decided != state or choice.problem:
+                text = f"{who} looks: {choice.text}{' {0}' * (choice.target >= 0)}"
+                yield Step(text + _OLD[group_lags, ec2_lags], choice.target, decided, choice.problem)
+    forgotten = forget(state, control)
+    if forgotten != state:
+        yield Step(f"{who} is cut off", -1, forgotten)
+
+
+def land(state: State, rules: Rules) -> Iterator[Step]:
+    """Yield the late effect of a call that was given up."""
+    if state.late != NO_CALL:
+        i = next(i for i, n in enumerate(state.nodes) if n.is_late)
+        landed = with_node(state, i, is_late=0)._replace(late=NO_CALL)
+        changed = change(landed, state.late, i, _some_voter(landed), rules)
+        if changed is not None:
+            yield Step(f"what had got stuck takes effect: {CALLS[state.late]}", i, outdate(changed))
+        yield Step(f"what had got stuck never takes effect: {CALLS[state.late]}", i, landed)
+
+
+def decide(state: State, control: int, choice: Choice) -> State:
+    """Have a controller make up its mind; at the end of a run it forgets everything."""
+    if choice.call == NO_CALL:
+        return forget(state, control) if choice.ends_run else state
+    nodes = tuple(
+        [
+            n._replace(minds=_with(n.minds, control, n.minds[control]._replace(mark=mark, entry=entry)))
+            for n, (mark, entry) in zip(state.nodes, choice.marks, strict=True)
+        ]
+    )
+    decided = state.controls[control]._replace(call=choice.call, head=choice.head, is_outdated=0)
+    return state._replace(nodes=nodes, controls=_with(state.controls, control, decided))
+
+
+def forget(state: State, control: int) -> State:
+    """End a run: its memory is gone."""
+    nodes = [
+        n if n.minds[control] == NO_MIND else n._replace(minds=_with(n.minds, control, NO_MIND)) for n in state.nodes
+    ]
+    return state._replace(nodes=tuple(nodes), controls=_with(state.controls, control, NO_CONTROL))
+
+
+def _called(state: State, control: int) -> State:
+    """Take the call off a controller's mind; what it has done stays in it."""
+    nodes = tuple([n._replace(minds=_with(n.minds, control, Mind(done=n.minds[control].done))) for n in state.nodes])
+    mind = state.controls[control]
+    return state._replace(
+        nodes=nodes, controls=_with(state.controls, control, Control(transfer_failed=mind.transfer_failed))
+    )
+
+
+def _calls(state: State, control: int, rules: Rules, who: str) -> Iterator[Step]:
+    """Make the call that is on a controller's mind."""
+    call = state.controls[control].call
+    target = next((i for i, n in enumerate(state.nodes) if n.minds[control].mark == TARGET), -1)
+    what = f"{who}'s call: {CALLS[call]}"
+    if call in ETCD_CALLS:
+        yield from _etcd_calls(state, control, rules, target, what)
+        return
+    after, problem = EFFECTS[call](state, control, target)
+    done = after if call == CLAIM else _called(after, control)
+    yield Step(what, target, _remembered(done, control, call, target, answered=True), problem)
+    for effect, text in ((after, "the answer is lost"), (state, "it fails")):
+        if call in COMPLETIONS:  # one instance's failed completion does not end the run
+            lost = _remembered(_called(effect, control), control, call, target, answered=False)
+        else:
+            lost = forget(effect, control)
+        yield Step(f"{what}: {text}", target, lost)
+
+
+def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str) -> Iterator[Step]:
+    mind = state.controls[control]
+    door = next(i for i, n in enumerate(state.nodes) if n.minds[control].mark == DOOR)
+    failed = _called(state, control)
+    if mind.call == MOVE_LEADERSHIP:
+        tried = failed.controls[control]._replace(transfer_failed=1)
+        failed = failed._replace(controls=_with(failed.controls, control, tried))
+    yield Step(f"{what}: it is refused, or lost on its way", target, failed)
+    changed = change(state, mind.call, target, door, rules)
+    if changed is not None:
+        problem = ""
+        if mind.call != MOVE_LEADERSHIP:
+            current = not mind.is_outdated
+            problem = after_change(state, changed, mind.call, target, is_current=current, rules=rules)
+        changed = outdate(changed, but=control) if mind.call != MOVE_LEADERSHIP else changed
+        yield Step(what, target, _called(changed, control), problem)
+        if mind.call == MOVE_LEADERSHIP:
+            answerless = failed._replace(nodes=_called(changed, control).nodes)
+            yield Step(f"{what}: the answer is lost", target, answerless)
+    if mind.call in MEMBERSHIP_CALLS and state.budget.late and state.late == NO_CALL:
+        paid = failed._replace(late=mind.call, budget=state.budget._replace(late=state.budget.late - 1))
+        yield Step(f"{what}: it gets stuck", target, with_node(paid, target, is_late=1))
+
+
+def best(state: State, rules: Rules) -> State | None:
+    """Return the state after the first controller's call has gone well; None where etcd refuses it."""
+    call = state.controls[0].call
+    target = next((i for i, n in enumerate(state.nodes) if n.minds[0].mark == TARGET), -1)
+    if call not in ETCD_CALLS:
+        after, _ = EFFECTS[call](state, 0, target)
+        return after if call == CLAIM else _called(after, 0)
+    door = next(i for i, n in enumerate(state.nodes) if n.minds[0].mark == DOOR)
+    changed = change(state, call, target, door, rules)
+    return None if changed is None else _called(changed, 0)
+
+
+def _remembered(state: State, control: int, call: int, target: int, *, answered: bool) -> State:
+    """Keep in mind which lifecycle actions were completed: AWS may not show it yet."""
+    bits = COMPLETIONS.get(call, 0) & (~0 if answered else ~ABANDONED)
+    if not bits:
+        return state
+    minds = state.nodes[target].minds
+    mind = minds[control]._replace(done=minds[control].done | bits)
+    return with_node(state, target, minds=_with(minds, control, mind))
+
+
+def _claim(state: State, control: int, _target: int) -> tuple[State, str]:
+    """Create the claim, unless it was; what is to be installed is the claimed record, whoever's it is."""
+    head = cast("Head", state.controls[control].head)
+    entries = tuple(n.minds[control].entry for n in state.nodes)
+    claimed, problem = state, ""
+    if head.generation > max(state.claim.generation, state.head.generation):
+        problem = after_claim(state, head, entries)
+        nodes = tuple([n._replace(claimed=e or NO_ENTRY) for n, e in zip(state.nodes, entries, strict=True)])
+        claimed = state._replace(nodes=nodes, claim=head)
+    after = _called(claimed, control)
+    return after._replace(controls=_with(after.controls, control, NO_CONTROL._replace(call=INSTALL))), problem
+
+
+def _install(state: State, _control: int, _target: int) -> tuple[State, str]:
+    if state.head.generation >= state.claim.generation:
+        return state, ""
+    nodes = tuple([n._replace(entry=n.claimed) for n in state.nodes])
+    return state._replace(nodes=nodes, head=state.claim, plain=0), ""
+
+
+def _write(state: State, control: int, _target: int) -> tuple[State, str]:
+    mind = state.controls[control]
+    nodes = tuple([n._replace(entry=n.minds[control].entry or NO_ENTRY) for n in state.nodes])
+    is_same = all((a.entry.kind == 0) == (b.entry.kind == 0) for a, b in zip(state.nodes, nodes, strict=True))
+    head = cast("Head", mind.head)
+    after = state._replace(nodes=nodes, head=head, plain=int(state.plain and is_same))
+    problem = after_write(state, after, is_current=not mind.is_outdated)
+    return outdate(after, but=control) if after != state else after, problem
+
+
+def _write_plain(state: State, _control: int, _target: int) -> tuple[State, str]:
+    return state._replace(plain=1), ""
+
+
+def _mark_unhealthy(state: State, _control: int, target: int) -> tuple[State, str]:
+    return with_node(state, target, is_healthy=0), ""
+
+
+def _complete(state: State, control: int, target: int) -> tuple[State, str]:
+    mind, node = state.controls[control], state.nodes[target]
+    problem = after_completion(state, mind.call, target, is_current=not mind.is_outdated)
+    if mind.call == CONTINUE_TERMINATION:
+        return (release(state, target) if node.lifecycle == LEAVING else state), problem
+    if node.lifecycle != WAITING:
+        return state, problem
+    if mind.call == CONTINUE_LAUNCH:
+        return with_node(state, target, lifecycle=IN_SERVICE), problem
+    return abandon(state, target), problem
+
+
+COMPLETIONS = {
+    CONTINUE_LAUNCH: LAUNCH_DONE,
+    ABANDON_LAUNCH: LAUNCH_DONE | ABANDONED,
+    CONTINUE_TERMINATION: TERMINATION_DONE,
+}
+EFFECTS = {
+    CLAIM: _claim,
+    INSTALL: _install,
+    WRITE: _write,
+    WRITE_PLAIN: _write_plain,
+    MARK_UNHEALTHY: _mark_unhealthy,
+    **dict.fromkeys(COMPLETIONS, _complete),
+}
+
+
+def _some_voter(state: State) -> int:
+    """Return a voter through which a late call goes."""
+    ready = (i for i, n in enumerate(state.nodes) if n.process == READY and is_acting(n))
+    return next(ready, 0)
+
+
+def _with(values: tuple[T, ...], index: int, value: T) -> tuple[T, ...]:
+    return values[:index] + (value,) + values[index + 1 :]
