@@ -9,7 +9,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .DEFAULT_GOAL := help
-.PHONY: help dev check test demo bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
+.PHONY: help dev check test coverage demo bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -41,6 +41,9 @@ check: dev ## format, lint, types, architecture
 
 test: check ## every check, then every test: unit, contract, infra, lab, end to end
 	pytest
+
+coverage: dev ## which lines and branches of the controller the unit tests reach
+	pytest tests/unit --cov --cov-report=term-missing:skip-covered
 
 demo: dev ## a real cluster forms, heals, rolls over and scales, through the really deployed stack
 	python -m lab.demo

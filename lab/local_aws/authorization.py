@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
-def install() -> None:
-    """Let plain HTTP on loopback count as TLS, and name the resource of ssm:GetParameters.
+def install(group_of: Callable[[str], str]) -> None:
+    """Let plain HTTP on loopback count as TLS, and name resources that MiniStack cannot.
 
     Without the one, policies that refuse plain HTTP refuse everything; without the other, a role that may read certain
-    parameters could read none.
+    parameters, or set the health of a certain group's instances, could do neither.
+
+    Args:
+        group_of: the name of an instance's Auto Scaling group; empty if it has none.
     """
     pin, name_resource = iam_evaluator.pin_request_origin, iam_actions.extract_resource_arn
 
@@ -37,6 +41,11 @@ def install() -> None:
             # AWS checks each of the names; one stands here for all, since the function asks for its own only.
             names = json.loads(body).get("Names") or [""]
             return f"arn:aws:ssm:{region}:{account}:parameter/{names[0].removeprefix('/')}"
+        if service == "autoscaling" and b"AutoScalingGroupName" not in body:
+            # SetInstanceHealth and the like name an instance; AWS checks its group.
+            group = group_of(parse_qs(body.decode()).get("InstanceId", [""])[0])
+            if group:
+                return f"arn:aws:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{group}"
         return str(name_resource(service, method, path, headers, body, query, region, account))
 
     iam_evaluator.pin_request_origin = pin_as_tls

@@ -104,7 +104,7 @@ def assemble(metadata_port: int) -> Control:
         autoscaling._ACTION_MAP[operation] = _api(player, protocol, operation)
     cloudformation.install(player, protocol)
     network_types.install()
-    authorization.install()
+    authorization.install(lambda instance_id: _group_of(player, instance_id))
     ec2_api.install(fleet, player.wake)
     for service in app.SERVICE_HANDLERS:
         app.SERVICE_HANDLERS[service] = faults.wrap(service, app.SERVICE_HANDLERS[service], extract_iam_action)
@@ -112,6 +112,12 @@ def assemble(metadata_port: int) -> Control:
         _public_parameters()
     player.start()
     return Control(player=player, fleet=fleet, computers=computers, journal=journal, faults=faults)
+
+
+def _group_of(player: Player, instance_id: str) -> str:
+    """The name of an instance's group; empty if it has none."""
+    found = player.call("DescribeAutoScalingInstances", {"InstanceIds": [instance_id]})["AutoScalingInstances"]
+    return str(found[0]["AutoScalingGroupName"]) if found else ""
 
 
 def _api(player: Player, protocol: QueryProtocol, operation: str) -> Callable[[dict[str, str]], Any]:
