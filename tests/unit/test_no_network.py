@@ -9,7 +9,8 @@ from pytest_socket import SocketConnectBlockedError
 
 
 def test_a_connection_beyond_loopback_fails_the_test_that_makes_it() -> None:
-    with pytest.raises(SocketConnectBlockedError), socket.socket() as attempt:
+    refused = pytest.raises(SocketConnectBlockedError)
+    with pytest.warns(UserWarning, match=r"192\.0\.2\.1"), refused, socket.socket() as attempt:
         attempt.connect(("192.0.2.1", 80))  # an address for documentation: RFC 5737
 
 
