@@ -47,10 +47,13 @@ class Ours:
         self._lab = lab
 
     def empty(self) -> None:
-        """Scale to zero."""
+        """Scale to zero, and wait until no etcd of the group runs any more and the function is done with it."""
+        asked = time.time()
         self._lab.scale(0)
         self._lab.wait_in_service(0, _BOUND_S)
-        self._wait_for_the_run(time.time())
+        # A host takes up to 2 s to shut down after the lab called it terminated and gave its address free.
+        self._lab.wait_for(self._no_etcd_runs, _BOUND_S, "the last etcd to end")
+        self._lab.wait_for(lambda: self._ended_since(asked), _BOUND_S, "the function's run to end")
 
     def form(self, *, apart_s: Sequence[float] = (), cold: bool = False) -> Run:
         """Scale from zero to three.
@@ -143,9 +146,9 @@ class Ours:
     def _newest(self) -> int:
         return max((int(each["seq"]) for each in self._lab.transitions()), default=0)
 
-    def _wait_for_the_run(self, at: float) -> None:
-        """Wait until no run is under way that began before that moment."""
-        self._lab.wait_for(lambda: self._ended_since(at - 1.0), _BOUND_S, "the function's run to end")
+    def _no_etcd_runs(self) -> bool:
+        journal = [each for each in self._lab.transitions() if each["group"] == self._lab.state.cluster]
+        return _count(journal, "etcd-started") == _count(journal, "etcd-ended")
 
     def _ended_since(self, at: float) -> bool:
         return any(line.message == "run" and line.at >= at for line in timeline.parse_log(self._lab.function_log()))
