@@ -38,7 +38,7 @@ def pass_the_warm_pool(view: View, _policy: Policy) -> Decision | None:
             continue
         for transition in Transition:
             if (instance.instance_id, transition) not in view.completed:
-                return _complete(instance, transition, Result.CONTINUE, Reason.WARM_POOL)
+                return complete(instance, transition, Result.CONTINUE, Reason.WARM_POOL)
     return None
 
 
@@ -50,9 +50,9 @@ def follow_the_group_down(view: View, _policy: Policy) -> Decision | None:
     if record and record.state is not RecordState.RETIRED:
         return Act(action=PublishRecord(retired_record(record)), reason=Reason.GROUP_GOING)
     for instance in view.waiting(Transition.TERMINATING):
-        return _complete(instance, Transition.TERMINATING, Result.CONTINUE, Reason.GROUP_GOING)
+        return complete(instance, Transition.TERMINATING, Result.CONTINUE, Reason.GROUP_GOING)
     for instance in view.waiting(Transition.LAUNCHING):
-        return _complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.GROUP_GOING)
+        return complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.GROUP_GOING)
     return Settled(reason=Reason.GROUP_GOING)
 
 
@@ -82,9 +82,9 @@ def end_the_last_generation(view: View, _policy: Policy) -> Decision | None:
     for name in survivors:
         instance = view.group.find(InstanceId(name))
         if instance and view.is_waiting(instance, Transition.LAUNCHING):
-            return _complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.GENERATION_OVER)
+            return complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.GENERATION_OVER)
         if instance and view.is_waiting(instance, Transition.TERMINATING):
-            return _complete(instance, Transition.TERMINATING, Result.CONTINUE, Reason.GENERATION_OVER)
+            return complete(instance, Transition.TERMINATING, Result.CONTINUE, Reason.GENERATION_OVER)
     if not survivors:
         return None
     newcomers = tuple((i.instance_id, Transition.LAUNCHING) for i in view.waiting(Transition.LAUNCHING))
@@ -118,7 +118,7 @@ def gather(view: View, policy: Policy) -> Decision | None:
             reason=Reason.SILENT_IN_SERVICE, detail=", ".join(silent), look=Look.ETCD, keep_alive=view.all_waiting()
         )
     for leaver in view.waiting(Transition.TERMINATING):
-        return _complete(leaver, Transition.TERMINATING, Result.CONTINUE, Reason.NOT_A_MEMBER)
+        return complete(leaver, Transition.TERMINATING, Result.CONTINUE, Reason.NOT_A_MEMBER)
     ready = [i for i in view.waiting(Transition.LAUNCHING) if can_host(i)]
     cohort = ready[: view.group.desired]
     detail = f"{len(ready)} of {view.group.desired} wait"
@@ -157,7 +157,7 @@ def watch_the_formation(view: View, policy: Policy) -> Decision | None:
     cohort = {m.instance for m in record.members}
     for leaver in view.waiting(Transition.TERMINATING):
         if leaver.instance_id not in cohort:
-            return _complete(leaver, Transition.TERMINATING, Result.CONTINUE, Reason.NOT_A_MEMBER)
+            return complete(leaver, Transition.TERMINATING, Result.CONTINUE, Reason.NOT_A_MEMBER)
     return Wait(reason=Reason.FORMING, look=Look.ETCD, keep_alive=view.all_waiting())
 
 
@@ -217,7 +217,8 @@ def _survivors(view: View, record: Record) -> tuple[str, ...]:
     )
 
 
-def _complete(instance: Instance, transition: Transition, result: Result, reason: Reason) -> Act:
+def complete(instance: Instance, transition: Transition, result: Result, reason: Reason) -> Act:
+    """Return the completion of an instance's lifecycle action."""
     return Act(
         action=CompleteLifecycleAction(instance.instance_id, transition, result),
         reason=reason,

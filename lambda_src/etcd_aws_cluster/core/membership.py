@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from .actions import (
     Act,
     AddMember,
-    CompleteLifecycleAction,
     Decision,
     Look,
     MarkUnhealthy,
@@ -21,7 +20,7 @@ from .actions import (
     RemoveMember,
     Wait,
 )
-from .formation import can_host
+from .formation import can_host, complete
 from .model import Instance, InstanceId, Lifecycle, Member, Result, Transition
 from .policy import Policy
 from .publish import current_record, without_clocks
@@ -78,10 +77,10 @@ def release_who_is_done(formed: Formed) -> Decision | None:
         member = formed.membership.of(instance.instance_id)
         # A linearizable read on the member itself waits until it has applied all that was committed before.
         if member and not member.is_learner and member.is_started and member.member_id in formed.membership.serving:
-            return _complete(instance, Transition.LAUNCHING, Result.CONTINUE, Reason.CAUGHT_UP_VOTER)
+            return complete(instance, Transition.LAUNCHING, Result.CONTINUE, Reason.CAUGHT_UP_VOTER)
     for instance in formed.view.waiting(Transition.TERMINATING):
         if formed.membership.of(instance.instance_id) is None:
-            return _complete(instance, Transition.TERMINATING, Result.CONTINUE, Reason.NOT_A_MEMBER)
+            return complete(instance, Transition.TERMINATING, Result.CONTINUE, Reason.NOT_A_MEMBER)
     return None
 
 
@@ -237,7 +236,7 @@ def _give_up(formed: Formed, member: Member) -> Decision:
     """Abandon the launch first: the learner of an abandoned launch is removed as a leaver's, and never added again."""
     instance = formed.view.group.find(formed.owner(member))
     if instance and formed.view.is_waiting(instance, Transition.LAUNCHING):
-        return _complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.LEARNER_OVERDUE)
+        return complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.LEARNER_OVERDUE)
     return _remove(formed, member, Reason.LEARNER_OVERDUE)
 
 
@@ -288,11 +287,3 @@ def _wait_for(formed: Formed, member: Member, reason: Reason) -> Wait:
 
 def _launches(formed: Formed) -> tuple[tuple[InstanceId, Transition], ...]:
     return tuple((i.instance_id, Transition.LAUNCHING) for i in formed.view.waiting(Transition.LAUNCHING))
-
-
-def _complete(instance: Instance, transition: Transition, result: Result, reason: Reason) -> Act:
-    return Act(
-        action=CompleteLifecycleAction(instance.instance_id, transition, result),
-        reason=reason,
-        detail=f"{instance.instance_id} in {instance.lifecycle_raw}",
-    )
