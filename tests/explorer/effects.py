@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from tests.explorer import world
 from tests.explorer.etcd import Rules, change
 from tests.explorer.mind import Choice, choices
-from tests.explorer.properties import after_change, after_claim, after_completion, after_write
+from tests.explorer.properties import after_change, after_claim, after_completion, after_transfer, after_write
 from tests.explorer.state import (
     ABANDON_LAUNCH,
     ABANDONED,
@@ -37,10 +37,11 @@ from tests.explorer.state import (
     Head,
     Mind,
     State,
+    Step,
     is_acting,
     with_node,
 )
-from tests.explorer.world import Step, abandon, outdate, release
+from tests.explorer.world import abandon, outdate, release
 
 T = TypeVar("T")
 _OLD = {(0, 0): "", (1, 0): " (the group is old)", (0, 1): " (EC2 is old)", (1, 1): " (group and EC2 are old)"}
@@ -114,7 +115,7 @@ def _called(state: State, control: int) -> State:
 def _calls(state: State, control: int, rules: Rules, who: str) -> Iterator[Step]:
     """Make the call that is on a controller's mind."""
     call = state.controls[control].call
-    target = next((i for i, n in enumerate(state.nodes) if n.minds[control].mark == TARGET), -1)
+    target = next((i for i, n in enumerate(state.nodes) if n.minds[control].mark & TARGET), -1)
     what = f"{who}'s call: {CALLS[call]}"
     if call in ETCD_CALLS:
         yield from _etcd_calls(state, control, rules, target, what)
@@ -132,12 +133,13 @@ def _calls(state: State, control: int, rules: Rules, who: str) -> Iterator[Step]
 
 def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str) -> Iterator[Step]:
     mind = state.controls[control]
-    door = next(i for i, n in enumerate(state.nodes) if n.minds[control].mark == DOOR)
+    door = next(i for i, n in enumerate(state.nodes) if n.minds[control].mark & DOOR)
     failed = _called(state, control)
     if mind.call == MOVE_LEADERSHIP:
         tried = failed.controls[control]._replace(transfer_failed=1)
         failed = failed._replace(controls=_with(failed.controls, control, tried))
-    yield Step(f"{what}: it is refused, or lost on its way", target, failed)
+    problem = after_transfer(state, target, is_current=not mind.is_outdated) if mind.call == MOVE_LEADERSHIP else ""
+    yield Step(f"{what}: it is refused, or lost on its way", target, failed, problem)
     changed = change(state, mind.call, target, door, rules)
     if changed is not None:
         problem = ""
@@ -157,11 +159,11 @@ def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str
 def best(state: State, rules: Rules) -> State | None:
     """Return the state after the first controller's call has gone well; None where etcd refuses it."""
     call = state.controls[0].call
-    target = next((i for i, n in enumerate(state.nodes) if n.minds[0].mark == TARGET), -1)
+    target = next((i for i, n in enumerate(state.nodes) if n.minds[0].mark & TARGET), -1)
     if call not in ETCD_CALLS:
         after, _ = EFFECTS[call](state, 0, target)
         return after if call == CLAIM else _called(after, 0)
-    door = next(i for i, n in enumerate(state.nodes) if n.minds[0].mark == DOOR)
+    door = next(i for i, n in enumerate(state.nodes) if n.minds[0].mark & DOOR)
     changed = change(state, call, target, door, rules)
     return None if changed is None else _called(changed, 0)
 
@@ -248,4 +250,4 @@ def _some_voter(state: State) -> int:
 
 
 def _with(values: tuple[T, ...], index: int, value: T) -> tuple[T, ...]:
-    return values[:index] + (value,) + values[index + 1 :]
+    return (*values[:index], value, *values[index + 1 :])

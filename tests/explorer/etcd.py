@@ -70,7 +70,7 @@ def _voters(state: State, cluster: int) -> list[Node]:
 
 
 def _is_named(node: Node) -> bool:
-    """etcd's notion of "started": a cohort has its names from the bootstrap list."""
+    """Whether etcd takes it for started: a cohort has its names from the bootstrap list."""
     return node.member == VOTER or (node.member == VOTER_UNSTARTED and node.life == 0)
 
 

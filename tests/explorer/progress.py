@@ -17,6 +17,7 @@ from tests.explorer.state import (
     NEW,
     NO_CALL,
     NO_RECORD,
+    OFF,
     READY,
     RETAINED,
     RETIRED,
@@ -128,13 +129,10 @@ def _calm(state: State) -> State | None:
 
 def _hosts(state: State) -> State | None:
     """Have AWS and the hosts do what they do by themselves."""
-    for i, node in enumerate(state.nodes):
-        if node.ec2 == ENDING:
-            return world.end(state, i)
-        if node.lifecycle == IN_SERVICE and not (node.is_healthy and node.ec2 == RUNNING):
-            return with_node(state, i, lifecycle=LEAVING)
-        if node.lifecycle == STANDBY and node.ec2 == ENDED:
-            return with_node(state, i, lifecycle=UNLISTED)
+    for i in range(len(state.nodes)):
+        after = _instance(state, i)
+        if after is not None:
+            return after
         for step in world.host_steps(state, i):
             if settle(step.state)[0] != state:
                 return step.state
@@ -144,6 +142,17 @@ def _hosts(state: State) -> State | None:
     if size > state.desired:
         i = next(i for i, n in enumerate(state.nodes) if n.lifecycle in (IN_SERVICE, WAITING))
         return with_node(state, i, lifecycle=LEAVING)
+    return None
+
+
+def _instance(state: State, i: int) -> State | None:
+    node = state.nodes[i]
+    if node.ec2 == ENDING:
+        return world.end(state, i)
+    if node.lifecycle == IN_SERVICE and not (node.is_healthy and node.ec2 == RUNNING):
+        return with_node(state, i, lifecycle=LEAVING)
+    if node.lifecycle == STANDBY and node.ec2 == ENDED:
+        return with_node(state, i, lifecycle=UNLISTED)
     return None
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from tests.explorer.etcd import CONNECTED, Rules
 from tests.explorer.state import (
     ABANDON_LAUNCH,
-    ADD_LEARNER,
     ADD_VOTER,
     CONTINUE_LAUNCH,
     CONTINUE_TERMINATION,
@@ -34,8 +33,10 @@ from tests.explorer.state import (
     WAITING,
     Entry,
     Head,
+    Node,
     State,
     has_quorum,
+    is_acting,
     voters_and_acting,
 )
 
@@ -52,36 +53,50 @@ def always(state: State) -> str:
 
 def after_change(before: State, after: State, call: int, target: int, *, is_current: bool, rules: Rules) -> str:
     """Judge a membership change that took effect."""
-    node = before.nodes[target]
     if after == before:
         return ""
-    cluster = node.cluster if call in (REMOVE, PROMOTE) else after.nodes[target].cluster
+    cluster = (before if call == REMOVE else after).nodes[target].cluster
     voters, acting = voters_and_acting(after.nodes, cluster)
+    node = before.nodes[target]
     if call == REMOVE:
-        if not voters:
-            return "INV-4: the last voter is removed"
-        stays = node.lifecycle not in (LEAVING, UNLISTED) and node.ec2 == RUNNING
-        if node.member == VOTER and stays and is_current:
-            return "INV-4: a voter is removed whose instance stays"
-        if node.member == VOTER and node.lifecycle == UNLISTED and node.ec2 == RUNNING:
-            return "INV-4: a voter is removed whose instance still runs outside of the group"
-    if call == PROMOTE and (node.member != LEARNER or not node.is_caught_up or node.data != OWN):
-        return "INV-5: a learner is promoted that has not started and caught up"
-    if call in (ADD_LEARNER, ADD_VOTER):
-        pending = sum(
-            n.member in (LEARNER, LEARNER_UNSTARTED, VOTER_UNSTARTED) and n.cluster == cluster for n in after.nodes
-        )
-        if pending > 1:
-            return "INV-3: a second member is on its way in"
-        if call == ADD_VOTER and rules.has_learners:
-            return "INV-3: a newcomer votes before it has started"
-        if call == ADD_VOTER and voters == 2:  # noqa: PLR2004 - the second voter ever is the exception
-            return ""
-    if (is_current or rules.is_strict) and acting <= voters // 2:
+        problem = _after_removal(node, voters, is_current=is_current)
+    elif call == PROMOTE:
+        is_ready = node.member == LEARNER and node.is_caught_up and node.data == OWN
+        problem = "" if is_ready else "INV-5: a learner is promoted that has not started and caught up"
+    else:
+        problem = _after_addition(after, call, cluster, is_current=is_current, rules=rules)
+    is_second_voter = call == ADD_VOTER and voters == 2  # the exception of docs/invariants.md
+    if not problem and (is_current or rules.is_strict) and acting <= voters // 2 and not is_second_voter:
         return f"INV-2: a change leaves {acting} of {voters} voters"
-    is_second = voters == 1  # what a second member needs is its host's being up; a learner costs nothing
-    if call == ADD_LEARNER and is_current and not is_second and acting <= (voters + 1) // 2:
+    return problem
+
+
+def _after_removal(node: Node, voters: int, *, is_current: bool) -> str:
+    if not voters:
+        return "INV-4: the last voter is removed"
+    if node.member != VOTER or node.ec2 != RUNNING:
+        return ""
+    if node.lifecycle == UNLISTED:
+        return "INV-4: a voter is removed whose instance still runs outside of the group"
+    return "INV-4: a voter is removed whose instance stays" if node.lifecycle != LEAVING and is_current else ""
+
+
+def _after_addition(after: State, call: int, cluster: int, *, is_current: bool, rules: Rules) -> str:
+    on_their_way = (LEARNER, LEARNER_UNSTARTED, VOTER_UNSTARTED)
+    if sum(n.member in on_their_way and n.cluster == cluster for n in after.nodes) > 1:
+        return "INV-3: a second member is on its way in"
+    if call == ADD_VOTER:
+        return "INV-3: a newcomer votes before it has started" if rules.has_learners else ""
+    voters, acting = voters_and_acting(after.nodes, cluster)
+    if is_current and voters > 1 and acting <= (voters + 1) // 2:
         return f"INV-2: a newcomer that never starts would leave {acting} of {voters + 1} voters"
+    return ""
+
+
+def after_transfer(before: State, target: int, *, is_current: bool) -> str:
+    """Judge an attempt to hand over leadership: offered to the dead it stops all writes for a second."""
+    if is_current and not is_acting(before.nodes[target]):
+        return "INV-2: leadership is offered to a voter that does not act"
     return ""
 
 

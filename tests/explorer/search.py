@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,8 +13,7 @@ from tests.explorer import effects, world
 from tests.explorer.etcd import Rules
 from tests.explorer.progress import Progress
 from tests.explorer.properties import always
-from tests.explorer.state import State, settle
-from tests.explorer.world import Step
+from tests.explorer.state import State, Step, settle
 
 
 class Scope(NamedTuple):
@@ -67,7 +66,15 @@ def successors(state: State, scope: Scope) -> Iterator[Step]:
         yield from effects.steps(state, control, scope.rules)
 
 
-def explore(scope: Scope, *, states: int, seconds: float, progress_every: int = 1, most_findings: int = 10) -> Result:
+def explore(
+    scope: Scope,
+    *,
+    states: int,
+    seconds: float,
+    progress_every: int = 1,
+    most_findings: int = 10,
+    known: Collection[str] = (),
+) -> Result:
     """Visit each state of a scope once.
 
     Args:
@@ -76,6 +83,7 @@ def explore(scope: Scope, *, states: int, seconds: float, progress_every: int = 
         seconds: Stop after that long.
         progress_every: Check progress (INV-8) from each n-th state; 0 for none.
         most_findings: Stop after so many kinds of problem.
+        known: Kinds of problem that are passed over.
     """
     began = time.monotonic()
     gc.disable()  # tuples make no cycles, and looking for them takes half of the time
@@ -84,8 +92,8 @@ def explore(scope: Scope, *, states: int, seconds: float, progress_every: int = 
     start, _ = settle(scope.start)
     parents: dict[int, int] = {hash(start): 0}
     queue: deque[tuple[State, int]] = deque([(start, 0)])
-    problems: dict[str, int] = {}
-    while queue and len(parents) < states and len(problems) < most_findings:
+    problems = dict.fromkeys(known, 0)
+    while queue and len(parents) < states and len(result.findings) < most_findings:
         state, depth = queue.popleft()
         result.depth = depth
         mark = hash(state)

@@ -39,7 +39,7 @@ NO_RECORD, NEW, EXISTING, RETIRED = range(4)
     MARK_UNHEALTHY,
 ) = range(14)
 MEMBERSHIP_CALLS: Final = frozenset({ADD_LEARNER, ADD_VOTER, PROMOTE, REMOVE})
-# Mind.mark
+# Mind.mark, bits
 UNMARKED, TARGET, DOOR = range(3)
 # Mind.done, bits
 LAUNCH_DONE, TERMINATION_DONE, ABANDONED = 1, 2, 4
@@ -170,6 +170,20 @@ class State(NamedTuple):
     budget: Budget = Budget()
 
 
+class Step(NamedTuple):
+    """One thing that happens.
+
+    Attributes:
+        text: For the story; ``{0}`` is the name of the node.
+        problem: The safety rule that it breaks, in words; empty if none.
+    """
+
+    text: str
+    node: int
+    state: State
+    problem: str = ""
+
+
 NO_ENTRY: Final = Entry()
 NO_CONTROL: Final = Control()
 NO_MIND: Final = Mind()
@@ -219,29 +233,31 @@ def settle(state: State) -> tuple[State, tuple[int, ...]]:
     Returns:
         The state, and for each of its nodes the index that it had before.
     """
-    nodes = list(state.nodes)
-    for cluster in {n.cluster for n in nodes if n.member}:
-        _elect(nodes, cluster)
+    nodes = [
+        n._replace(process=OFF, data=EMPTY, has_file=0, is_caught_up=0) if n.ec2 == ENDED else n for n in state.nodes
+    ]
+    clusters = {n.cluster for n in nodes if n.member}
+    for cluster in clusters:
         if all(n.ec2 == ENDED for n in nodes if n.member and n.cluster == cluster):
             nodes = [n._replace(member=NOBODY, leads=0, life=0) if n.cluster == cluster else n for n in nodes]
-    for i, node in enumerate(nodes):
-        if node.ec2 == ENDED:
-            nodes[i] = node._replace(process=OFF, data=EMPTY, has_file=0, is_caught_up=0)
-    _keep_apart(nodes)
     if state.claim.generation <= state.head.generation:
         nodes = [n._replace(claimed=NO_ENTRY) if n.claimed != NO_ENTRY else n for n in nodes]
+    _keep_apart(nodes)
+    # Sorted before the election, so that it does not depend on an order that means nothing, and after it.
     order = sorted((i for i, n in enumerate(nodes) if not _is_over(n)), key=nodes.__getitem__)
+    for cluster in clusters:
+        _elect(nodes, order, cluster)
+    order.sort(key=nodes.__getitem__)
     window = state.is_window_over if state.head.state in (NO_RECORD, RETIRED) else 0
     return state._replace(nodes=tuple([nodes[i] for i in order]), is_window_over=window), tuple(order)
 
 
-def _elect(nodes: list[Node], cluster: int) -> None:
+def _elect(nodes: list[Node], order: list[int], cluster: int) -> None:
     led = has_quorum(nodes, cluster)
-    leader = next((i for i, n in enumerate(nodes) if n.leads and n.cluster == cluster and is_acting(n)), None)
-    if led and leader is None:
-        leader = next(i for i, n in enumerate(nodes) if n.cluster == cluster and is_acting(n))
+    acting = [i for i in order if nodes[i].cluster == cluster and is_acting(nodes[i])]
+    leader = next((i for i in acting if nodes[i].leads), acting[0]) if led else None
     for i, node in enumerate(nodes):
-        leads = int(led and i == leader)
+        leads = int(i == leader)
         if node.cluster == cluster and node.leads != leads:
             nodes[i] = node._replace(leads=leads)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from tests.explorer.agent import Boot, boot
 from tests.explorer.state import (
@@ -38,24 +37,11 @@ from tests.explorer.state import (
     Node,
     Seen,
     State,
+    Step,
     has_quorum,
     members_of,
     with_node,
 )
-
-
-class Step(NamedTuple):
-    """One thing that happens.
-
-    Attributes:
-        text: For the story; ``{0}`` is the name of the node.
-        problem: The safety rule that it breaks, in words; empty if none.
-    """
-
-    text: str
-    node: int
-    state: State
-    problem: str = ""
 
 
 def steps(state: State, desires: tuple[int, ...]) -> Iterator[Step]:
@@ -160,7 +146,7 @@ def host_steps(state: State, i: int) -> Iterator[Step]:
         yield Step("the log of {0} catches up", i, with_node(state, i, is_caught_up=1))
     if node.process == STARTING:
         published = {LEARNER_UNSTARTED: LEARNER, VOTER_UNSTARTED: VOTER}.get(node.member, node.member)
-        yield Step("{0} publishes itself and serves", i, with_node(state, i, process=READY, member=published))
+        yield Step("{0} publishes itself and serves", i, outdate(with_node(state, i, process=READY, member=published)))
 
 
 def _boot(state: State, i: int) -> Iterator[Step]:
@@ -295,10 +281,11 @@ def see(state: State, group_lags: int, ec2_lags: int) -> State:
         return catch_up(state)
     nodes = []
     for node in state.nodes:
-        lifecycle, ec2, healthy = node.lag if node.lag else (node.lifecycle, node.ec2, node.is_healthy)
+        old = node.lag or Seen(node.lifecycle, node.ec2, node.is_healthy)
+        group, ec2 = (old.lifecycle, old.is_healthy), old.ec2
         if group_lags:
-            lag = Seen(lifecycle, node.ec2, healthy)
+            ec2 = node.ec2
         else:
-            lag = Seen(node.lifecycle, ec2, node.is_healthy)
-        nodes.append(node._replace(lag=lag))
+            group = (node.lifecycle, node.is_healthy)
+        nodes.append(node._replace(lag=Seen(group[0], ec2, group[1])))
     return state._replace(nodes=tuple(nodes), lag=state.lag if group_lags else 1 + state.desired)
