@@ -36,7 +36,7 @@ from tests.explorer.state import (
 from tests.fakes.etcd_hosts import endpoint_of
 from tests.fakes.fake_membership import FakeEtcd
 
-COUNT, SEEDS, STEPS = 5, 80, 60
+COUNT, SEEDS, STEPS = 5, 100, 80
 RULES = Rules(is_strict=True)
 URLS = {f"i-{n}": f"http://10.0.0.{n + 1}:2380" for n in range(COUNT)}
 
@@ -104,6 +104,9 @@ class Both:
     def _start(self, node: int) -> None:
         mine = self.state.nodes[node]
         may_start = mine.member != NOBODY and (mine.data == OWN or mine.member in (LEARNER_UNSTARTED, VOTER_UNSTARTED))
+        before = self.fake.processes.get(f"i-{node}")
+        if before:  # a host that has found its network again
+            before.is_partitioned = before.is_unreachable = False
         if mine.data in (OWN, EMPTY):
             assert self.fake.start(f"i-{node}", URLS[f"i-{node}"]) is may_start
         elif may_start:  # the agent moves the data of another life aside
@@ -147,15 +150,21 @@ def _play(dice: random.Random) -> list[int]:
     """Do the same to both, at random; return the calls that changed something."""
     both, taken = Both(), []
     for _ in range(STEPS):
-        node, door = dice.randrange(COUNT), dice.randrange(COUNT)
+        nodes = both.state.nodes
+        node = dice.randrange(COUNT)
+        newcomers = [i for i, n in enumerate(nodes) if n.member in (LEARNER, LEARNER_UNSTARTED)]
+        if newcomers and dice.random() < 0.5:
+            node = newcomers[0]
+        ready = [i for i, n in enumerate(nodes) if n.process == READY] or [0]
+        door = dice.choice(ready) if dice.random() < 0.7 else dice.randrange(COUNT)
         if dice.random() < 0.5:
-            call = dice.choice([ADD_LEARNER, ADD_LEARNER, PROMOTE, REMOVE, MOVE_LEADERSHIP])
-            if call == ADD_LEARNER or both.state.nodes[node].member:
+            call = dice.choice([ADD_LEARNER, ADD_LEARNER, PROMOTE, PROMOTE, REMOVE, MOVE_LEADERSHIP])
+            if call == ADD_LEARNER or nodes[node].member:
                 before = both.state
                 both.call(call, node, door)
                 taken += [call] * (both.state != before)
         else:
-            both.happen(node, dice.choice(["start", "start", "catch up", "crash", "hang", "hide", "cut"]))
+            both.happen(node, dice.choice(["start"] * 4 + ["catch up"] * 3 + ["crash", "hang", "hide", "cut"]))
         both.settle()
         both.compare()
     return taken
