@@ -118,7 +118,7 @@ def _decide_both_ways(sight: Sight) -> Iterator[Choice]:
 
 def _to_choice(sight: Sight, view: View, decision: Decision, names: Names) -> Choice:
     if not isinstance(decision, Act):
-        ends = not (isinstance(decision, Wait | Refuse) and decision.look is Look.ETCD)
+        ends = not (isinstance(decision, Wait | Refuse) and decision.look is Look.SOON)
         keep_alive = decision.keep_alive if isinstance(decision, Wait | Refuse) else ()
         keeps = frozenset(names.node_of_instance(i) for i, _ in keep_alive)
         return Choice(NO_CALL, (), (), ends, f"{type(decision).__name__}: {decision.reason.value}", keeps)

@@ -123,7 +123,7 @@ class Reconciler:
                         return self._pace.etcd
                     case Outcome.REFUSED:
                         return _AFTER_A_REFUSAL
-            case Wait(look=Look.ETCD) | Refuse(look=Look.ETCD):
+            case Wait(look=Look.SOON) | Refuse(look=Look.SOON):
                 return self._pace.etcd
             case Wait() | Refuse() | Settled():
                 return None

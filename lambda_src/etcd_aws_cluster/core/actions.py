@@ -147,10 +147,10 @@ class Reason(StrEnum):
 
 
 class Look(StrEnum):
-    """What the next look is for. ETCD: within this run, soon. GROUP: an event or the next tick will say."""
+    """When to look again. SOON: within this run. LATER: an event or the next tick will say."""
 
-    ETCD = "etcd"
-    GROUP = "group"
+    SOON = "soon"
+    LATER = "later"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +172,7 @@ class Wait:
 
     reason: Reason
     detail: str = ""
-    look: Look = Look.GROUP
+    look: Look = Look.LATER
     keep_alive: tuple[tuple[InstanceId, Transition], ...] = ()
 
 
@@ -182,7 +182,7 @@ class Refuse:
 
     reason: Reason
     detail: str = ""
-    look: Look = Look.GROUP
+    look: Look = Look.LATER
     keep_alive: tuple[tuple[InstanceId, Transition], ...] = ()
 
 

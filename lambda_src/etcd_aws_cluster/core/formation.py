@@ -103,7 +103,7 @@ def adopt(view: View, _policy: Policy) -> Decision | None:
     cluster_id = answers[0].cluster_id
     membership = read_membership(view, cluster_id) if cluster_id is not None else None
     if membership is None:
-        return Refuse(reason=Reason.QUORUM_LOST, detail=", ".join(ids), look=Look.ETCD, keep_alive=view.all_waiting())
+        return Refuse(reason=Reason.QUORUM_LOST, detail=", ".join(ids), look=Look.SOON, keep_alive=view.all_waiting())
     return Act(action=AdoptCluster(adoption_record(view, membership)), reason=Reason.ADOPT, detail=ids[0])
 
 
@@ -115,7 +115,7 @@ def gather(view: View, policy: Policy) -> Decision | None:
     silent = [i.instance_id for i in view.group.instances if i.lifecycle in _MAY_HOLD_DATA]
     if silent:
         return Refuse(
-            reason=Reason.SILENT_IN_SERVICE, detail=", ".join(silent), look=Look.ETCD, keep_alive=view.all_waiting()
+            reason=Reason.SILENT_IN_SERVICE, detail=", ".join(silent), look=Look.SOON, keep_alive=view.all_waiting()
         )
     for leaver in view.waiting(Transition.TERMINATING):
         return complete(leaver, Transition.TERMINATING, Result.CONTINUE, Reason.NOT_A_MEMBER)
@@ -132,7 +132,7 @@ def gather(view: View, policy: Policy) -> Decision | None:
             return Act(
                 action=FormCluster(cohort_record(view, policy, cohort)), reason=Reason.GATHER_WINDOW_OVER, detail=detail
             )
-    return Wait(reason=Reason.GATHERING, detail=detail, keep_alive=view.all_waiting())
+    return Wait(reason=Reason.GATHERING, detail=detail, look=look_for_newcomers(view), keep_alive=view.all_waiting())
 
 
 def watch_the_formation(view: View, policy: Policy) -> Decision | None:
@@ -158,7 +158,7 @@ def watch_the_formation(view: View, policy: Policy) -> Decision | None:
     for leaver in view.waiting(Transition.TERMINATING):
         if leaver.instance_id not in cohort:
             return complete(leaver, Transition.TERMINATING, Result.CONTINUE, Reason.NOT_A_MEMBER)
-    return Wait(reason=Reason.FORMING, look=Look.ETCD, keep_alive=view.all_waiting())
+    return Wait(reason=Reason.FORMING, look=Look.SOON, keep_alive=view.all_waiting())
 
 
 def refuse_foreign(view: View, record: Record) -> Refuse | None:
@@ -215,6 +215,13 @@ def _survivors(view: View, record: Record) -> tuple[str, ...]:
         for m in record.members
         if m.instance is None or not view.group.ec2_state(m.instance).has_ended
     )
+
+
+def look_for_newcomers(view: View) -> Look:
+    """Return when to look again for newcomers: soon, if EC2 does not show one yet that its group already lists."""
+    newcomers = (i for i in view.waiting(Transition.LAUNCHING) if not can_host(i))
+    unseen = any(not view.group.ec2_state(i.instance_id).is_ending for i in newcomers)
+    return Look.SOON if unseen else Look.LATER
 
 
 def complete(instance: Instance, transition: Transition, result: Result, reason: Reason) -> Act:

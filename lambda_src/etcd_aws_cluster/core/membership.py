@@ -20,7 +20,7 @@ from .actions import (
     RemoveMember,
     Wait,
 )
-from .formation import can_host, complete
+from .formation import can_host, complete, look_for_newcomers
 from .model import Instance, InstanceId, Lifecycle, Member, Result, Transition
 from .policy import Policy
 from .publish import current_record, without_clocks
@@ -128,7 +128,7 @@ def hold_the_learner(formed: Formed) -> Decision | None:
     if not formed.membership.learners:
         return None
     detail = f"promoting {formed.membership.learners[0]}"
-    return Refuse(reason=Reason.QUORUM_AT_RISK, detail=detail, look=Look.ETCD, keep_alive=_launches(formed))
+    return Refuse(reason=Reason.QUORUM_AT_RISK, detail=detail, look=Look.SOON, keep_alive=_launches(formed))
 
 
 def let_leavers_go(formed: Formed) -> Decision | None:
@@ -203,7 +203,12 @@ def wait_for_the_rest(formed: Formed) -> Decision | None:
         return Wait(reason=Reason.GRACE_PERIOD, detail=", ".join(formed.record.unresponsive_since))
     missing = formed.view.group.desired - len(formed.staying_voters())
     if missing > 0 or formed.view.all_waiting():
-        return Wait(reason=Reason.VOTERS_MISSING, detail=f"{max(missing, 0)} missing", keep_alive=_launches(formed))
+        return Wait(
+            reason=Reason.VOTERS_MISSING,
+            detail=f"{max(missing, 0)} missing",
+            look=look_for_newcomers(formed.view),
+            keep_alive=_launches(formed),
+        )
     return None
 
 
@@ -282,7 +287,7 @@ def _refuse(formed: Formed, member: Member) -> Refuse:
 
 
 def _wait_for(formed: Formed, member: Member, reason: Reason) -> Wait:
-    return Wait(reason=reason, detail=str(member), look=Look.ETCD, keep_alive=_launches(formed))
+    return Wait(reason=reason, detail=str(member), look=Look.SOON, keep_alive=_launches(formed))
 
 
 def _launches(formed: Formed) -> tuple[tuple[InstanceId, Transition], ...]:

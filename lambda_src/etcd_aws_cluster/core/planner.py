@@ -111,10 +111,10 @@ def _without_quorum(view: View) -> Decision:
     linearizable = [r for r in view.readings if r.is_linearizable]
     lists = {frozenset(r.members or ()) for r in linearizable}
     if len(lists) > 1:
-        return Wait(reason=Reason.LISTS_DIFFER, look=Look.ETCD, keep_alive=view.all_waiting())
+        return Wait(reason=Reason.LISTS_DIFFER, look=Look.SOON, keep_alive=view.all_waiting())
     return Refuse(
         reason=Reason.QUORUM_LOST,
         detail="; ".join(f"{r.endpoint}: {r.problem or 'not a voter that serves'}" for r in view.readings),
-        look=Look.ETCD,
+        look=Look.SOON,
         keep_alive=view.all_waiting(),
     )

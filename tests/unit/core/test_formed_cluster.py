@@ -88,7 +88,7 @@ def test_an_unstarted_learner_is_waited_for_and_never_promoted() -> None:
     )
     decision = decide(view)
     assert isinstance(decision, Wait)
-    assert (decision.reason, decision.look) == (Reason.LEARNER_CATCHING_UP, Look.ETCD)
+    assert (decision.reason, decision.look) == (Reason.LEARNER_CATCHING_UP, Look.SOON)
     assert decision.keep_alive == ((iid(4), Transition.LAUNCHING),)
 
 
@@ -110,7 +110,7 @@ def test_a_learner_is_not_promoted_while_a_voter_is_silent_and_that_one_is_repla
     waiting = in_service_and(an_instance(4, "Pending:Wait"), an_instance(5, "Pending:Wait"))
     held = decide(a_view(waiting, members=members, silent=[3], record=a_record(members, unresponsive={3: 1})))
     assert isinstance(held, Refuse)
-    assert (held.reason, held.look) == (Reason.QUORUM_AT_RISK, Look.ETCD)
+    assert (held.reason, held.look) == (Reason.QUORUM_AT_RISK, Look.SOON)
     overdue = decide(a_view(waiting, members=members, silent=[3], record=a_record(members, unresponsive={3: 1000})))
     assert isinstance(overdue, Act)
     assert overdue.action == MarkUnhealthy(iid(3))
@@ -157,6 +157,18 @@ def test_an_instance_without_address_or_on_its_way_out_is_not_added(fact: dict[s
     decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait", **fact)), desired=3))  # type: ignore[arg-type]
     assert isinstance(decision, Wait)
     assert decision.reason is Reason.VOTERS_MISSING
+
+
+@pytest.mark.parametrize(
+    ("fact", "look"),
+    [({"address": None}, Look.SOON), ({"ec2": "absent"}, Look.SOON), ({"ec2": "terminated"}, Look.LATER)],
+)
+def test_a_newcomer_that_ec2_does_not_show_yet_is_looked_for_again_soon(
+    fact: dict[str, str | None], look: Look
+) -> None:
+    decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait", **fact)), desired=3))  # type: ignore[arg-type]
+    assert isinstance(decision, Wait)
+    assert decision.look is look
 
 
 def test_nobody_is_added_while_one_of_three_voters_is_silent() -> None:
@@ -424,7 +436,7 @@ def test_lists_that_differ_are_read_again() -> None:
     one, two, three = readings_of(VOTERS)
     decision = decide(a_view(readings=(replace(one, members=VOTERS[:2]), two, three)))
     assert isinstance(decision, Wait)
-    assert (decision.reason, decision.look) == (Reason.LISTS_DIFFER, Look.ETCD)
+    assert (decision.reason, decision.look) == (Reason.LISTS_DIFFER, Look.SOON)
 
 
 # --- what people read ---

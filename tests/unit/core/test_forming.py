@@ -59,7 +59,7 @@ def nothing_yet(instances: list[Instance], **facts: object) -> View:
 def test_nothing_is_formed_before_every_desired_instance_waits() -> None:
     decision = decide(nothing_yet(waiting(1, 2)))
     assert isinstance(decision, Wait)
-    assert (decision.reason, decision.look) == (Reason.GATHERING, Look.GROUP)
+    assert (decision.reason, decision.look) == (Reason.GATHERING, Look.LATER)
     assert set(decision.keep_alive) == {(iid(1), Transition.LAUNCHING), (iid(2), Transition.LAUNCHING)}
 
 
@@ -133,7 +133,7 @@ def test_two_clusters_in_one_group_are_refused() -> None:
 def test_a_forming_cohort_is_waited_for() -> None:
     decision = decide(a_view(waiting(1, 2, 3), members=[], record=a_cohort_record([1, 2, 3])))
     assert isinstance(decision, Wait)
-    assert (decision.reason, decision.look) == (Reason.FORMING, Look.ETCD)
+    assert (decision.reason, decision.look) == (Reason.FORMING, Look.SOON)
 
 
 def test_a_majority_of_the_cohort_that_serves_is_a_cluster() -> None:
