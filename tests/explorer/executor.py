@@ -48,9 +48,7 @@ def call_of(view: View, decision: Act) -> tuple[Any, ...]:
             aws_max_age=timedelta(seconds=2),
             executor=cast("Executor", ports),
         )
-        executor = ActionExecutor(
-            members=ports, group=ports, store=ports, policy=POLICY, telemetry=ports, observer=observer
-        )
+        executor = ActionExecutor(members=ports, group=ports, store=ports, telemetry=ports, observer=observer)
         executor.execute(view, decision.action)
         if len(ports.calls) != 1:
             raise AssertionError(f"INV-6: {len(ports.calls)} calls for one action, without a look between them")

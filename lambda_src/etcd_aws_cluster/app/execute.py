@@ -22,7 +22,6 @@ from ..core.actions import (
 )
 from ..core.errors import AwsError, EtcdError, RejectedError, Rejection
 from ..core.model import MemberId, Result
-from ..core.policy import Policy
 from ..core.ports import InstanceGroup, MembershipApi, RecordStore
 from ..core.record import Record
 from ..core.telemetry import Metric, Telemetry
@@ -47,14 +46,12 @@ class ActionExecutor:
         members: MembershipApi,
         group: InstanceGroup,
         store: RecordStore,
-        policy: Policy,
         telemetry: Telemetry,
         observer: Observer,
     ) -> None:
         self._members = members
         self._group = group
         self._store = store
-        self._policy = policy
         self._telemetry = telemetry
         self._observer = observer
 

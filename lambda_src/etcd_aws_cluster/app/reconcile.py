@@ -90,7 +90,6 @@ class Reconciler:
                 members=self._members,
                 group=self._group,
                 store=self._store,
-                policy=self._policy,
                 telemetry=self._telemetry,
                 observer=observer,
             )
