@@ -12,7 +12,7 @@ import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
-from tests.explorer.scopes import KNOWN, SCOPES
+from tests.explorer.scopes import SCOPES, known_problems
 from tests.explorer.search import Result, explore, replay
 
 
@@ -97,7 +97,7 @@ def _first(names: list[str], options: argparse.Namespace) -> int:
     """Stop at the first problem that is not known, and print it."""
     for name in names:
         found = explore(
-            SCOPES[name], states=options.states, seconds=options.seconds, most_findings=1, known=KNOWN
+            SCOPES[name], states=options.states, seconds=options.seconds, most_findings=1, known=known_problems(name)
         ).findings
         if found:
             say(found[0])

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.explorer.scopes import KNOWN, SCOPES
+from tests.explorer.scopes import SCOPES, known_problems
 from tests.explorer.search import Scope, explore, replay, successors
 from tests.explorer.state import ENDED, READY, Budget, settle, with_node
 
@@ -15,13 +15,13 @@ STATES, SECONDS = 2_000, 20
 
 @pytest.mark.parametrize("name", SCOPES)
 def test_no_interleaving_breaks_a_rule(name: str) -> None:
-    result = explore(SCOPES[name], states=STATES, seconds=SECONDS, known=KNOWN)
+    result = explore(SCOPES[name], states=STATES, seconds=SECONDS, known=known_problems(name))
     assert not result.findings, "\n\n".join(map(str, result.findings))
     assert result.is_exhausted or result.states >= STATES or result.seconds >= SECONDS
 
 
 def test_a_scope_that_is_small_enough_is_exhausted() -> None:
-    result = explore(SCOPES["last-1"], states=10**6, seconds=60, known=KNOWN)
+    result = explore(SCOPES["last-1"], states=10**6, seconds=60, known=known_problems("last-1"))
     assert result.is_exhausted
     assert result.states > 100
 
