@@ -56,6 +56,14 @@ def follow_the_group_down(view: View, _policy: Policy) -> Decision | None:
     return Settled(reason=Reason.GROUP_GOING)
 
 
+def give_up_dead_newcomers(view: View, _policy: Policy) -> Decision | None:
+    """End the launch of an instance that died while it waited: nobody else looks after its health before InService."""
+    for instance in view.waiting(Transition.LAUNCHING):
+        if view.group.ec2_state(instance.instance_id).is_ending:
+            return complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.INSTANCE_GONE)
+    return None
+
+
 def refuse_an_unusable_record(view: View, _policy: Policy) -> Decision | None:
     """A record that cannot be understood is not "no record"."""
     if not view.stored.problem:

@@ -141,16 +141,17 @@ def let_leavers_go(formed: Formed) -> Decision | None:
     if not leavers:
         return None
     first = leavers[0]
-    if first.member_id in formed.membership.serving and _waits_for_replacement(formed, first):
+    if first.member_id not in formed.membership.serving:
+        return _remove_first(formed, leavers, Reason.INSTANCE_LEAVING)
+    if _waits_for_replacement(formed, first):
         return None  # the rules below bring the replacement in
-    if first.member_id == leader and formed.may_remove(first) and not formed.view.transfer_failed:
-        target = _next_leader(formed)
-        if target:
-            return Act(
-                action=MoveLeadership(first.member_id, target.member_id),
-                reason=Reason.LEADER_LEAVING,
-                detail=f"{first} to {target}",
-            )
+    target = _next_leader(formed)
+    if first.member_id == leader and target and formed.may_remove(first) and not formed.view.transfer_failed:
+        return Act(
+            action=MoveLeadership(first.member_id, target.member_id),
+            reason=Reason.LEADER_LEAVING,
+            detail=f"{first} to {target}",
+        )
     return _remove_first(formed, leavers, Reason.INSTANCE_LEAVING)
 
 

@@ -10,6 +10,7 @@ from .formation import (
     end_the_last_generation,
     follow_the_group_down,
     gather,
+    give_up_dead_newcomers,
     pass_the_warm_pool,
     refuse_an_unusable_record,
     refuse_foreign,
@@ -37,6 +38,7 @@ from .view import View, read_lone_voter, read_membership
 _BEFORE_A_CLUSTER: tuple[Callable[[View, Policy], Decision | None], ...] = (
     pass_the_warm_pool,
     follow_the_group_down,
+    give_up_dead_newcomers,
     refuse_an_unusable_record,
     retire_a_deleted_groups_record,
     end_the_last_generation,

@@ -152,8 +152,15 @@ def test_a_second_newcomer_waits_for_the_first_to_become_a_voter() -> None:
     assert set(decision.keep_alive) == {(iid(4), Transition.LAUNCHING), (iid(5), Transition.LAUNCHING)}
 
 
-@pytest.mark.parametrize("fact", [{"address": None}, {"ec2": "shutting-down"}, {"ec2": "absent"}])
-def test_an_instance_without_address_or_on_its_way_out_is_not_added(fact: dict[str, str | None]) -> None:
+@pytest.mark.parametrize("state", ["terminated", "shutting-down"])
+def test_a_newcomer_that_died_while_it_waited_is_given_up_not_kept_alive(state: str) -> None:
+    decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait", ec2=state))))
+    assert isinstance(decision, Act)
+    assert decision.action == CompleteLifecycleAction(iid(4), Transition.LAUNCHING, Result.ABANDON)
+
+
+@pytest.mark.parametrize("fact", [{"address": None}, {"ec2": "stopped"}, {"ec2": "absent"}])
+def test_an_instance_without_address_or_that_does_not_run_is_not_added(fact: dict[str, str | None]) -> None:
     decision = decide(a_view(in_service_and(an_instance(4, "Pending:Wait", **fact)), desired=3))  # type: ignore[arg-type]
     assert isinstance(decision, Wait)
     assert decision.reason is Reason.VOTERS_MISSING
@@ -161,7 +168,7 @@ def test_an_instance_without_address_or_on_its_way_out_is_not_added(fact: dict[s
 
 @pytest.mark.parametrize(
     ("fact", "look"),
-    [({"address": None}, Look.SOON), ({"ec2": "absent"}, Look.SOON), ({"ec2": "terminated"}, Look.LATER)],
+    [({"address": None}, Look.SOON), ({"ec2": "absent"}, Look.SOON), ({"ec2": "stopped"}, Look.SOON)],
 )
 def test_a_newcomer_that_ec2_does_not_show_yet_is_looked_for_again_soon(
     fact: dict[str, str | None], look: Look
@@ -269,6 +276,13 @@ def test_a_leaving_leader_hands_over_to_a_serving_voter_that_stays() -> None:
 def test_a_leader_that_could_not_hand_over_is_removed_all_the_same() -> None:
     instances = [an_instance(1, "Terminating:Wait"), an_instance(2), an_instance(3), an_instance(4)]
     decision = decide(a_view(instances, members=members_and(a_member(4)), leader=1, transfer_failed=True))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(1))
+
+
+def test_a_leaving_leader_that_does_not_answer_us_is_removed_without_being_asked_to_hand_over() -> None:
+    instances = [an_instance(1, "Terminating:Wait"), an_instance(2), an_instance(3)]
+    decision = decide(a_view(instances, silent=[1], leader=1))
     assert isinstance(decision, Act)
     assert decision.action == RemoveMember(mid(1))
 
