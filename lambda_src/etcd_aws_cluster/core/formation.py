@@ -210,10 +210,10 @@ def _is_going(view: View) -> bool:
     group = view.group
     if group.is_deleting or group.desired > 0:
         return group.is_deleting
-    members = [m.instance for m in view.stored.record.members if m.instance] if view.stored.record else []
+    members = [m.instance for m in view.stored.record.members] if view.stored.record else []
     # A stale group can look empty: only EC2's word on every member makes "scaled to zero" true.
     stay = [i for i in group.instances if i.lifecycle not in LEAVING and not group.ec2_state(i.instance_id).is_ending]
-    return not stay and all(group.find(m) or group.ec2_state(m).is_ending for m in members)
+    return not stay and all(m and (group.find(m) or group.ec2_state(m).is_ending) for m in members)
 
 
 def _survivors(view: View, record: Record) -> tuple[str, ...]:

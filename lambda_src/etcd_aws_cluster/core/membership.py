@@ -174,8 +174,7 @@ def replace_the_silent(formed: Formed) -> Decision | None:
         if instance is None or not instance.is_healthy or formed.view.observed_at - since < grace:
             continue
         member = formed.membership.of(instance_id)
-        group = formed.view.group
-        if not all(i.is_healthy or group.ec2_state(i.instance_id).is_ending for i in group.instances):
+        if any(_is_being_replaced(formed, i) for i in formed.view.group.instances):
             return Wait(reason=Reason.ONE_AT_A_TIME, detail=f"before {instance_id} is replaced")
         if member and not formed.may_remove(member):
             return _refuse(formed, member)
@@ -260,6 +259,12 @@ def _may_act_on(formed: Formed, member: Member) -> bool:
     """Whether a leaver waits for us. One that is only on its way to the wait state is left alone."""
     instance = formed.view.group.find(formed.owner(member))
     return instance is not None and instance.lifecycle is not Lifecycle.TERMINATING
+
+
+def _is_being_replaced(formed: Formed, instance: Instance) -> bool:
+    """Whether the group is about to take an instance for its health. One that leaves already is the leavers' matter."""
+    ending = formed.view.group.ec2_state(instance.instance_id).is_ending
+    return not instance.is_healthy and instance.lifecycle is Lifecycle.IN_SERVICE and not ending
 
 
 def _next_leader(formed: Formed) -> Member | None:

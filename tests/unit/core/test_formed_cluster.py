@@ -405,6 +405,13 @@ def test_one_instance_at_a_time_is_replaced() -> None:
     assert decision.reason is Reason.ONE_AT_A_TIME
 
 
+def test_a_leaver_that_serves_again_does_not_keep_another_silent_voter_from_being_replaced() -> None:
+    instances = [an_instance(1), an_instance(2, "Terminating:Wait", is_healthy=False), an_instance(3)]
+    decision = decide(a_view(instances, silent=[3], record=a_record(VOTERS, unresponsive={3: 1000}, leaving={2: 9000})))
+    assert isinstance(decision, Act)
+    assert decision.action == MarkUnhealthy(iid(3))
+
+
 def test_a_silent_voter_is_replaced_even_while_a_newcomer_must_wait_for_that() -> None:
     instances = in_service_and(an_instance(4, "Pending:Wait"))
     record = a_record(VOTERS, unresponsive={3: 1000})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from etcd_aws_cluster.core.actions import (
@@ -287,6 +289,14 @@ def test_a_group_that_only_looks_empty_is_not_scaled_to_zero() -> None:
     running = dict.fromkeys((1, 2, 3), "running")
     decision = decide(a_view([], desired=0, elsewhere=running))
     assert not isinstance(decision, Act) or not isinstance(decision.action, PublishRecord)
+
+
+def test_a_member_that_no_instance_is_known_for_keeps_the_cluster_at_zero_desired() -> None:
+    record = a_record([a_member(n) for n in (1, 2, 3)])
+    record = replace(record, members=(*record.members[:2], replace(record.members[2], instance=None)))
+    leaving = [an_instance(n, "Terminating:Wait") for n in (1, 2)]
+    decision = decide(a_view(leaving, desired=0, record=record))
+    assert not isinstance(decision, Act) or decision.reason is not Reason.GROUP_GOING
 
 
 def test_an_empty_group_that_wants_nothing_is_settled() -> None:
