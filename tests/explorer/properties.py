@@ -147,18 +147,13 @@ def after_completion(before: State, call: int, target: int, *, is_current: bool)
             return "INV-5: an instance goes into service whose voter does not serve"
     if call == CONTINUE_TERMINATION and node.lifecycle == LEAVING:
         is_over = before.head.state == RETIRED
-        # A learner that is added in the same moment, or to a host that has ended, is removed as what it is.
-        is_harmless = node.member < VOTER_UNSTARTED and (node.ec2 == ENDED or not is_current)
+        # A learner added in the same moment, or whoever was added to a host that has ended, is removed as such.
+        is_harmless = (node.member < VOTER_UNSTARTED and not is_current) or (node.member != VOTER and node.ec2 == ENDED)
         if node.member and not is_over and not is_harmless:
             return "INV-5: an instance is let go that still is a member"
-        if node.entry.kind and before.head.state == NEW:
+        if node.entry.kind and before.head.state == NEW and node.ec2 == RUNNING:
             return "INV-5: an instance of the forming cohort is let go"
-    if (
-        call == ABANDON_LAUNCH
-        and is_current
-        and node.lifecycle == WAITING
-        and node.member == VOTER
-        and before.head.state == EXISTING
-    ):
+    is_alive = node.lifecycle == WAITING and node.ec2 == RUNNING and node.member == VOTER
+    if call == ABANDON_LAUNCH and is_current and is_alive and before.head.state == EXISTING:
         return "INV-5: the launch of a started voter is abandoned"
     return ""

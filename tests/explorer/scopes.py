@@ -94,10 +94,7 @@ SCOPES = {
 # Problems that are known and not mended yet, in the words of the findings; docs/explorer.md tells of each.
 _KNOWN = frozenset(
     {
-        "INV-8: stuck, the controller says: Wait: waiting for more instances",
-        "INV-8: stuck, the controller says: Wait: waiting for instances or voters that are missing",
         "INV-8: it goes round in circles",
-        "the run stops: KeyError(?)",
         "the run stops: InvariantViolationError('INV-1: None of a formed cluster stays')",
     }
 )

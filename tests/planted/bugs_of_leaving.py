@@ -152,7 +152,7 @@ LEAVING_BUGS = (
         "k0smotron: two voters went before the first replacement voted",
         core(
             "membership.py",
-            "if first.member_id in formed.membership.serving and _waits_for_replacement(formed, first):",
+            "if _waits_for_replacement(formed, first):",
             "if False:",
         ),
         tests=(FORMED, SCENARIOS),
@@ -160,11 +160,7 @@ LEAVING_BUGS = (
     Bug(
         "the leader leaves without handing over",
         "etcd-manager: a TODO",
-        core(
-            "membership.py",
-            "        if target:\n            return Act(\n",
-            "        if False:\n            return Act(\n",
-        ),
+        core("membership.py", "    if first.member_id == leader and target and", "    if False and"),
         tests=(FORMED, SCENARIOS),
     ),
     Bug(
