@@ -8,18 +8,12 @@ python -m tests.explorer --replay form-1:0.0
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
+from tests.explorer.say import say
 from tests.explorer.scopes import SCOPES, known_problems
 from tests.explorer.search import Result, explore, replay
-
-
-def say(text: object) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.explorer.cli import say
+from tests.explorer.say import say
 from tests.planted.bugs import BUGS
 from tests.planted.hunt import hunt
 

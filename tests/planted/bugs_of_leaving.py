@@ -179,7 +179,7 @@ LEAVING_BUGS = (
         "kube-aws: the next is replaced before the last is back",
         core(
             "membership.py",
-            "        if not all(i.is_healthy or group.ec2_state(i.instance_id).is_ending for i in group.instances):\n",
+            "        if any(_is_being_replaced(formed, i) for i in formed.view.group.instances):\n",
             "        if False:\n",
         ),
         tests=(FORMED,),

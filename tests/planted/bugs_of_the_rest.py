@@ -95,7 +95,7 @@ OTHER_BUGS = (
         "a stale read is believed",
         core(
             "formation.py",
-            "return not stay and all(group.find(m) or group.ec2_state(m).is_ending for m in members)",
+            "return not stay and all(m and (group.find(m) or group.ec2_state(m).is_ending) for m in members)",
             "return not stay",
         ),
         "scale-1",
