@@ -140,6 +140,7 @@ class ControlServer:
 class _Handler(BaseHTTPRequestHandler):
     control: Control
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together: in two parts the second would wait 40 ms for the client's ACK
 
     def do_GET(self) -> None:
         """Answer a question."""
