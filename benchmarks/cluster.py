@@ -92,14 +92,16 @@ def measure(folder: Path, rounds: int, measured: Measured) -> None:
                 ours.empty()
                 measured.by_hand.append(network.form())
                 runs.append(ours.form(apart_s=apart_s, cold=cold))
+                _say(f"formed in {runs[-1]}, by hand in {measured.by_hand[-1]:.2f} s")
             for leader, runs in ((False, measured.replaced), (True, measured.replaced_leader)):
                 time.sleep(ETCD_SETTLES_S)
                 runs.append(ours.replace(leader=leader))
+                _say(f"replaced in {runs[-1]}")
             time.sleep(ETCD_SETTLES_S)
             measured.gaps.append(ours.gaps())
             measured.seed_formed.append(seed.form(apart_s=(0.0, 0.0, 0.0), bound_s=_SEED_FORMS_S))
             measured.seed_formed_apart.append(seed.form(apart_s=APART_S, bound_s=_SEED_FORMS_S))
-            print(f"round {number} of {rounds}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+            _say(f"round {number} of {rounds}: {time.monotonic() - began:.0f} s")
     network.close()
 
 
@@ -172,6 +174,11 @@ def _gaps(gaps: Sequence[Gaps]) -> str:
     ]
     head = ("while", "seconds", "to a bare transfer")
     return table(head, [(name, f"{each:.3f}", ratio(each, transfer)) for name, each in rows])
+
+
+def _say(text: str) -> None:
+    """Tell each run as it happens, so that an odd one can be looked into."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _took(runs: Sequence[Run]) -> Figures:

@@ -26,6 +26,10 @@ class Run:
     took_s: float
     steps: dict[str, float]
 
+    def __str__(self) -> str:
+        steps = ", ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in self.steps.items())
+        return f"{self.took_s:.2f} s ({steps} ms)"
+
 
 @dataclass(frozen=True)
 class Gaps:
