@@ -12,6 +12,8 @@ from tests.explorer.properties import after_change, after_claim, after_completio
 from tests.explorer.state import (
     ABANDON_LAUNCH,
     ABANDONED,
+    ADD_LEARNER,
+    ADD_VOTER,
     CLAIM,
     CONTINUE_LAUNCH,
     CONTINUE_TERMINATION,
@@ -27,7 +29,9 @@ from tests.explorer.state import (
     NO_CONTROL,
     NO_ENTRY,
     NO_MIND,
+    PROMOTE,
     READY,
+    REMOVE,
     TARGET,
     TERMINATION_DONE,
     WAITING,
@@ -147,6 +151,8 @@ def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str
             current = not mind.is_outdated
             problem = after_change(state, changed, mind.call, target, is_current=current, rules=rules)
         changed = outdate(changed, but=control) if mind.call != MOVE_LEADERSHIP else changed
+        if mind.call in (ADD_LEARNER, ADD_VOTER):
+            changed = _spoil(changed, target)
         yield Step(what, target, _called(changed, control), problem)
         if mind.call == MOVE_LEADERSHIP:
             answerless = failed._replace(nodes=_called(changed, control).nodes)
@@ -166,6 +172,14 @@ def best(state: State, rules: Rules) -> State | None:
     door = next(i for i, n in enumerate(state.nodes) if n.minds[0].mark & DOOR)
     changed = change(state, call, target, door, rules)
     return None if changed is None else _called(changed, 0)
+
+
+def _spoil(state: State, target: int) -> State:
+    """Whoever still means a node's former member, by its id, means nobody now: a call about it does nothing."""
+    for other, mind in enumerate(state.controls):
+        if mind.call in (PROMOTE, REMOVE) and state.nodes[target].minds[other].mark & TARGET:
+            state = _called(state, other)
+    return state
 
 
 def _remembered(state: State, control: int, call: int, target: int, *, answered: bool) -> State:

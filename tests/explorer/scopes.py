@@ -96,6 +96,7 @@ _KNOWN_OF_TWO = frozenset(
     {
         "INV-1: a generation that is over comes back",
         "INV-1: a cluster is written off whose member stays",
+        "INV-5: an instance goes into service without a started voter",
         "INV-5: an instance is let go that still is a member",
         "INV-8: stuck, the controller says: Wait: the last generation is not gone yet",
     }
