@@ -1,6 +1,6 @@
 """What to do, from the record and the local disk; pure.
 
-design.md's table, refined by the life marker: a data directory is kept only when it is known to belong
+The table of docs/agent.md: a data directory is kept only when it is known to belong
 to the life that the record's entry stands for.
 """
 

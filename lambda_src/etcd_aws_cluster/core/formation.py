@@ -1,4 +1,4 @@
-"""Rules before there is a formed cluster: let pass, bring down, adopt, gather, form. In this order (design: 1 to 4)."""
+"""Rules before there is a formed cluster: let pass, bring down, adopt, gather, form. In the planner's order."""
 
 from __future__ import annotations
 

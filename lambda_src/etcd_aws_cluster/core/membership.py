@@ -1,4 +1,4 @@
-"""Rules for a formed cluster that has a quorum. In this order; the first that applies decides (design: 7 to 12)."""
+"""Rules for a formed cluster that has a quorum. In the planner's order."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def _add(formed: Formed, instance: Instance) -> Decision:
         )
     as_learner = formed.membership.supports_learners
     if not as_learner and len(voters) == 1 and instance.instance_id not in formed.view.hosts_up:
-        # The second voter makes the first one's quorum its own: nothing is undone if it never starts (seed.md, L148).
+        # The second voter makes the first one's quorum its own: nothing is undone if it never starts (etcd#10329).
         return Wait(reason=Reason.HOST_NOT_UP, detail=instance.instance_id, keep_alive=_launches(formed))
     return Act(
         action=AddMember(instance.instance_id, url, as_learner), reason=Reason.NEWCOMER, detail=instance.instance_id
