@@ -96,7 +96,7 @@ class Ours:
 
     def gaps(self) -> Gaps:
         """Write all the time: while nothing happens, over one bare leadership transfer, over an instance refresh."""
-        with Writer(self._endpoints) as writer:
+        with Writer(self._lab.client_urls) as writer:
             time.sleep(_QUIET_S / 5)
             quiet = _longest_gap(writer, lambda: time.sleep(_QUIET_S))
             transfer = _longest_gap(writer, self._transfer)
@@ -166,13 +166,9 @@ class Ours:
         return timeline.etcd_serves_at((self._lab.folder(instance_id) / "etcd.log").read_text(encoding="utf-8"))
 
     def _expect_voter(self, name: str) -> None:
-        members = self._lab.etcdctl.members()
-        if name not in {each.get("name") for each in members if not each.get("isLearner")}:
-            raise LabError(f"{name} is InService and no voter: {members}")
-
-    def _endpoints(self) -> list[str]:
-        hosts = [each for each in self._lab.hosts() if each["group"] == self._lab.state.cluster and each["powered"]]
-        return [f"http://{each['address']}:2379" for each in hosts]
+        voters = self._lab.etcdctl.voters()
+        if name not in voters:
+            raise LabError(f"{name} is InService and no voter: {voters}")
 
 
 def _count(journal: Sequence[dict[str, Any]], to: str) -> int:

@@ -54,7 +54,7 @@ class Demo:
         """
         self.form()
         self.follow_along()
-        with Writer(self._endpoints) as writer:
+        with Writer(self._lab.client_urls) as writer:
             for title, step in (
                 ("A host dies: kill -9 of its etcd and everything else on it", self.lose_a_host),
                 ("Instance refresh: all three instances are replaced", self.refresh),
@@ -87,7 +87,7 @@ class Demo:
 
     def lose_a_host(self) -> None:
         """Kill a voter's host, and have it replaced."""
-        victim = min(self._voters())
+        victim = min(self._lab.etcdctl.voters())
         self._lab.kill(victim)
         self._lab.wait_for(lambda: victim not in self._lab.instances(), _SETTLE_S, f"{victim} to be replaced")
         self._lab.wait_in_service(3, _SETTLE_S)
@@ -177,18 +177,9 @@ class Demo:
     def _newest(self) -> int:
         return max((int(each["seq"]) for each in self._lab.transitions()), default=0)
 
-    def _endpoints(self) -> list[str]:
-        group = self._lab.state.cluster
-        hosts = [each for each in self._lab.hosts() if each["group"] == group and each["powered"]]
-        return [f"http://{each['address']}:2379" for each in hosts]
-
-    def _voters(self) -> set[str]:
-        members = self._lab.etcdctl.members()
-        return {each.get("name", "") for each in members if not each.get("isLearner")}
-
     def _expect_voters(self, count: int, *, without: set[str] = frozenset()) -> None:  # type: ignore[assignment]
         """Raise LabError unless the voters are exactly the instances in service, and none of ``without``."""
-        voters, serving = self._voters(), set(self._lab.instances())
+        voters, serving = self._lab.etcdctl.voters(), set(self._lab.instances())
         if voters != serving or len(voters) != count or voters & without:
             raise LabError(f"expected {count} voters, the instances {serving}, without {without}; found {voters}")
 

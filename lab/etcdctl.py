@@ -48,6 +48,10 @@ class Etcdctl:
         members: list[dict[str, Any]] = json.loads(self.run("member", "list", "--write-out=json"))["members"]
         return members
 
+    def voters(self) -> set[str]:
+        """The names of the members that vote; an unstarted one's is empty."""
+        return {each.get("name", "") for each in self.members() if not each.get("isLearner")}
+
     def leader(self) -> int:
         """The leader's member id; 0 when there is none.
 

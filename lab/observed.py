@@ -71,8 +71,12 @@ class Observed:
     @property
     def etcdctl(self) -> Etcdctl:
         """An etcdctl that knows the members' client URLs."""
-        urls = [each["address"] for each in self.hosts() if each["group"] == self.state.cluster and each["powered"]]
-        return Etcdctl(Path(self.state.etcd), [f"http://{address}:2379" for address in urls])
+        return Etcdctl(Path(self.state.etcd), self.client_urls())
+
+    def client_urls(self) -> list[str]:
+        """The client URLs of the cluster's hosts that are on."""
+        hosts = [each for each in self.hosts() if each["group"] == self.state.cluster and each["powered"]]
+        return [f"http://{each['address']}:2379" for each in hosts]
 
     def group(self, name: str | None = None) -> dict[str, Any]:
         """A group (default: the cluster's) as DescribeAutoScalingGroups shows it.

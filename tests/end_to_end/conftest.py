@@ -68,7 +68,7 @@ class Deployed:
 
     def voters(self) -> set[str]:
         """Return the names of etcd's voters, by etcdctl."""
-        return {m.get("name", "") for m in self.lab.etcdctl.members() if not m.get("isLearner")}
+        return self.lab.etcdctl.voters()
 
     def is_settled(self, count: int) -> bool:
         """Whether the group has that many instances, all in service, and exactly those vote."""
@@ -79,11 +79,6 @@ class Deployed:
         """Wait for that."""
         self.lab.wait_in_service(count, SETTLE_S)
         assert self.voters() == set(self.lab.instances())
-
-    def endpoints(self) -> list[str]:
-        """Return the client URLs of the cluster's hosts that are on."""
-        hosts = [h for h in self.lab.hosts() if h["group"] == self.lab.state.cluster and h["powered"]]
-        return [f"http://{h['address']}:2379" for h in hosts]
 
 
 @pytest.fixture(scope="session")

@@ -95,8 +95,7 @@ def end_the_last_generation(view: View, _policy: Policy) -> Decision | None:
             return complete(instance, Transition.TERMINATING, Result.CONTINUE, Reason.GENERATION_OVER)
     if not survivors:
         return None
-    newcomers = tuple((i.instance_id, Transition.LAUNCHING) for i in view.waiting(Transition.LAUNCHING))
-    return Wait(reason=Reason.GENERATION_ENDING, detail=", ".join(survivors), keep_alive=newcomers)
+    return Wait(reason=Reason.GENERATION_ENDING, detail=", ".join(survivors), keep_alive=view.launches())
 
 
 def adopt(view: View, _policy: Policy) -> Decision | None:

@@ -23,7 +23,7 @@ from .actions import (
 from .formation import can_host, complete, look_for_newcomers
 from .model import Instance, InstanceId, Lifecycle, Member, Result, Transition
 from .policy import Policy
-from .publish import current_record, without_clocks
+from .publish import without_clocks
 from .quorum import allows_add, survives
 from .record import Record
 from .view import Membership, View
@@ -31,11 +31,17 @@ from .view import Membership, View
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formed:
-    """A view whose record is of a formed cluster, and that cluster's proven membership."""
+    """A view whose record is of a formed cluster, and that cluster's proven membership.
+
+    Attributes:
+        record: As it is stored.
+        current: As it ought to be stored.
+    """
 
     view: View
     policy: Policy
     record: Record
+    current: Record
     membership: Membership
 
     def owner(self, member: Member) -> InstanceId | None:
@@ -86,10 +92,10 @@ def release_who_is_done(formed: Formed) -> Decision | None:
 
 def publish_the_list(formed: Formed) -> Decision | None:
     """Publish each change before the next is made, so that no host boots from a list that is two changes old."""
-    record = current_record(formed.view, formed.record, formed.membership)
-    if without_clocks(record) == without_clocks(formed.record):
+    if without_clocks(formed.current) == without_clocks(formed.record):
         return None
-    return Act(action=PublishRecord(record), reason=Reason.LIST_CHANGED, detail=record.initial_cluster())
+    detail = formed.current.initial_cluster()
+    return Act(action=PublishRecord(formed.current), reason=Reason.LIST_CHANGED, detail=detail)
 
 
 def remove_the_dead(formed: Formed) -> Decision | None:
@@ -128,7 +134,7 @@ def hold_the_learner(formed: Formed) -> Decision | None:
     if not formed.membership.learners:
         return None
     detail = f"promoting {formed.membership.learners[0]}"
-    return Refuse(reason=Reason.QUORUM_AT_RISK, detail=detail, look=Look.SOON, keep_alive=_launches(formed))
+    return Refuse(reason=Reason.QUORUM_AT_RISK, detail=detail, look=Look.SOON, keep_alive=formed.view.launches())
 
 
 def let_leavers_go(formed: Formed) -> Decision | None:
@@ -167,9 +173,8 @@ def let_newcomers_join(formed: Formed) -> Decision | None:
 
 def replace_the_silent(formed: Formed) -> Decision | None:
     """Have the group replace an instance in service whose member is silent or missing beyond the grace period."""
-    silent = current_record(formed.view, formed.record, formed.membership).unresponsive_since
     grace = formed.policy.unresponsive_grace.total_seconds()
-    for instance_id, since in silent.items():
+    for instance_id, since in formed.current.unresponsive_since.items():
         instance = formed.view.group.find(instance_id)
         if instance is None or not instance.is_healthy or formed.view.observed_at - since < grace:
             continue
@@ -185,10 +190,9 @@ def replace_the_silent(formed: Formed) -> Decision | None:
 
 def publish_the_rest(formed: Formed) -> Decision | None:
     """Publish what no host waits for: the clocks and the plain list."""
-    record = current_record(formed.view, formed.record, formed.membership)
-    if record != formed.record:
-        return Act(action=PublishRecord(record), reason=Reason.CLOCKS)
-    text = record.initial_cluster()
+    if formed.current != formed.record:
+        return Act(action=PublishRecord(formed.current), reason=Reason.CLOCKS)
+    text = formed.current.initial_cluster()
     if text != formed.view.stored.initial_cluster:
         return Act(action=PublishInitialCluster(text), reason=Reason.LIST_CHANGED, detail=text)
     return None
@@ -207,7 +211,7 @@ def wait_for_the_rest(formed: Formed) -> Decision | None:
             reason=Reason.VOTERS_MISSING,
             detail=f"{max(missing, 0)} missing",
             look=look_for_newcomers(formed.view),
-            keep_alive=_launches(formed),
+            keep_alive=formed.view.launches(),
         )
     return None
 
@@ -216,16 +220,16 @@ def _add(formed: Formed, instance: Instance) -> Decision:
     url = formed.policy.peer_url(instance.private_ip or "")
     holder = next((m for m in formed.membership.members if url in m.peer_urls), None)
     if holder:
-        return Refuse(reason=Reason.PEER_URL_TAKEN, detail=f"{url} is {holder}'s", keep_alive=_launches(formed))
+        return Refuse(reason=Reason.PEER_URL_TAKEN, detail=f"{url} is {holder}'s", keep_alive=formed.view.launches())
     voters = formed.membership.voters
     if not formed.may_add():
         return Refuse(
-            reason=Reason.QUORUM_AT_RISK, detail=f"adding {instance.instance_id}", keep_alive=_launches(formed)
+            reason=Reason.QUORUM_AT_RISK, detail=f"adding {instance.instance_id}", keep_alive=formed.view.launches()
         )
     as_learner = formed.membership.supports_learners
     if not as_learner and len(voters) == 1 and instance.instance_id not in formed.view.hosts_up:
         # The second voter makes the first one's quorum its own: nothing is undone if it never starts (etcd#10329).
-        return Wait(reason=Reason.HOST_NOT_UP, detail=instance.instance_id, keep_alive=_launches(formed))
+        return Wait(reason=Reason.HOST_NOT_UP, detail=instance.instance_id, keep_alive=formed.view.launches())
     return Act(
         action=AddMember(instance.instance_id, url, as_learner), reason=Reason.NEWCOMER, detail=instance.instance_id
     )
@@ -293,8 +297,4 @@ def _refuse(formed: Formed, member: Member) -> Refuse:
 
 
 def _wait_for(formed: Formed, member: Member, reason: Reason) -> Wait:
-    return Wait(reason=reason, detail=str(member), look=Look.SOON, keep_alive=_launches(formed))
-
-
-def _launches(formed: Formed) -> tuple[tuple[InstanceId, Transition], ...]:
-    return tuple((i.instance_id, Transition.LAUNCHING) for i in formed.view.waiting(Transition.LAUNCHING))
+    return Wait(reason=reason, detail=str(member), look=Look.SOON, keep_alive=formed.view.launches())

@@ -82,7 +82,8 @@ def plan(view: View, policy: Policy) -> Decision:
     membership = read_membership(view, record.cluster_id)
     if membership is None:
         return _start_the_second_voter(view, record) or _without_quorum(view)
-    formed = Formed(view=view, policy=policy, record=record, membership=membership)
+    current = current_record(view, record, membership)
+    formed = Formed(view=view, policy=policy, record=record, current=current, membership=membership)
     for rule in _IN_A_CLUSTER:
         decision = rule(formed)
         if decision:

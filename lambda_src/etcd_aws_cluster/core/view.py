@@ -65,9 +65,14 @@ class View:
             )
         )
 
+    def launches(self) -> tuple[tuple[InstanceId, Transition], ...]:
+        """Return the lifecycle actions of launches that are ours to complete."""
+        return tuple((i.instance_id, Transition.LAUNCHING) for i in self.waiting(Transition.LAUNCHING))
+
     def all_waiting(self) -> tuple[tuple[InstanceId, Transition], ...]:
         """Return every lifecycle action that is ours to complete."""
-        return tuple((i.instance_id, t) for t in Transition for i in self.waiting(t))
+        terminations = ((i.instance_id, Transition.TERMINATING) for i in self.waiting(Transition.TERMINATING))
+        return (*self.launches(), *terminations)
 
     def is_leaving(self, instance: Instance) -> bool:
         """Whether the instance is on its way out of the cluster, into the warm pool included."""
