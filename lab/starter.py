@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AWS_LOG: Final = "local-aws.log"
+# Its mounts are its own and end with it; it execs, so the process id stays.
+OWN_MOUNTS: Final = ("unshare", "--mount", "--")
+
+
+def can_mount(directory: Path) -> bool:
+    """Whether this process may mount a disk, in a mount namespace of its own."""
+    try:
+        command = [*OWN_MOUNTS, "mount", "-t", "tmpfs", "probe", str(directory)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 class Starter:
@@ -59,7 +71,11 @@ class Starter:
             *(sys.executable, "-m", "lab.hosts", "--control", self._state.control_url),
             *("--aws", self._state.aws_endpoint, "--metadata-port", str(METADATA_PORT)),
             *("--folder", self._directory / "instances", "--agent", agent, "--etcd", self._state.etcd),
+            *(["--links"] if self._state.links else []),
+            *(["--small-disks"] if self._state.small_disks else []),
         ]
+        if self._state.small_disks:
+            command[:0] = OWN_MOUNTS
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._directory)}
         self._start("hosts", command, environment, ROOT, "hosts.log")
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .faults import Faults
     from .fleet import Ec2Fleet
     from .journal import Journal
+    from .orders import Orders
     from .player import Player
 
 _LONGEST_WAIT_S: Final = 30.0
@@ -29,16 +30,25 @@ class Control:
         computers: the hosts.
         journal: what happened.
         faults: what is to go wrong.
+        orders: what the hosts' process is to do.
     """
 
     def __init__(
-        self, *, player: Player, fleet: Ec2Fleet, computers: Computers, journal: Journal, faults: Faults
+        self,
+        *,
+        player: Player,
+        fleet: Ec2Fleet,
+        computers: Computers,
+        journal: Journal,
+        faults: Faults,
+        orders: Orders,
     ) -> None:
         self._player = player
         self._fleet = fleet
         self._computers = computers
         self._journal = journal
         self._faults = faults
+        self._orders = orders
 
     def get(self, path: str, query: dict[str, str]) -> Any:  # noqa: ANN401  # JSON
         """Answer a question.
@@ -54,6 +64,8 @@ class Control:
                 return self._computers.listing(after, wait)
             case "/calls":
                 return self._faults.calls
+            case "/orders":
+                return self._orders.after(after, wait)
         raise KeyError(path)
 
     def post(self, path: str, told: dict[str, Any]) -> Any:  # noqa: ANN401  # JSON
@@ -62,7 +74,7 @@ class Control:
         Raises:
             KeyError: there is nothing at that path.
             TypeError: a member is unknown.
-            ApiError: the instance is unknown.
+            ApiError: the instance is unknown, or the hosts refuse.
         """
         match path.split("/")[1:]:
             case ["transitions"]:
@@ -86,8 +98,20 @@ class Control:
             case ["instances", instance_id, "expire"]:
                 self._expire(instance_id)
             case _:
-                raise KeyError(path)
+                self._order(path, told)
         return {}
+
+    def _order(self, path: str, told: dict[str, Any]) -> None:
+        """What the hosts' process does."""
+        match path.split("/")[1:]:
+            case ["links"]:
+                self._orders.give("cut-links", links=told["cut"])
+            case ["instances", instance_id, ("fill-disk" | "free-disk") as what]:
+                self._orders.give(what, instance_id=instance_id)
+            case ["orders", seq, "done"]:
+                self._orders.done(int(seq), str(told["error"]))
+            case _:
+                raise KeyError(path)
 
     def _pace(self, told: dict[str, Any]) -> None:
         for name, seconds in told.items():

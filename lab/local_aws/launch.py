@@ -21,6 +21,7 @@ from .computers import Computers
 from .control import Control, ControlServer
 from .faults import Faults
 from .journal import Journal
+from .orders import Orders
 from .player import Player, Post
 from .wire import QueryProtocol
 
@@ -111,7 +112,7 @@ def assemble(metadata_port: int) -> Control:
     with scope():
         _public_parameters()
     player.start()
-    return Control(player=player, fleet=fleet, computers=computers, journal=journal, faults=faults)
+    return Control(player=player, fleet=fleet, computers=computers, journal=journal, faults=faults, orders=Orders())
 
 
 def _group_of(player: Player, instance_id: str) -> str:
