@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from lab import processes
+from lab import clock, processes
 from lab.control import ControlError
 from lab.deployment import Deployment
 from lab.mischief import Mischief
@@ -33,6 +33,7 @@ class Lab(Mischief):
         enforce_iam: the local AWS checks signatures and the policies of roles, as AWS does.
         links: let peers reach each other through links that :meth:`cut_links` cuts.
         small_disks: give each host a disk that :meth:`fill_disk` fills, where mounting is allowed.
+        clock_steps: let :meth:`step_clock` move the clock of function and agents, where that is possible.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Lab(Mischief):
         enforce_iam: bool = True,
         links: bool = False,
         small_disks: bool = False,
+        clock_steps: bool = False,
     ) -> None:
         super().__init__(directory)
         self._etcd = etcd
         self._enforce_iam = enforce_iam
         self._links = links
         self._small_disks = small_disks
+        self._clock_steps = clock_steps
         self._preexec = None if detached else processes.dies_with_parent
 
     def __enter__(self) -> Self:
@@ -81,6 +84,8 @@ class Lab(Mischief):
         self._state.enforce_iam = self._enforce_iam
         self._state.links = self._links
         self._state.small_disks = self._small_disks and can_mount(self.directory)
+        self._state.clock_steps = self._clock_steps and clock.can_step()
+        clock.set_offset(self.directory, 0)
         starter = Starter(self._state, self.directory, self._preexec)
         try:
             starter.start_aws(python)
@@ -199,5 +204,5 @@ class Lab(Mischief):
     def _forget(self) -> None:
         """Forget what belongs to an earlier start."""
         self._state = None
-        for name in ("autoscaling", "control"):
+        for name in ("autoscaling", "sqs", "control"):
             self.__dict__.pop(name, None)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-from typing import TYPE_CHECKING
+import uuid
+from typing import TYPE_CHECKING, Any, Final
 
-from lab import processes
+from lab import clock, processes
 from lab.control import ControlError
 from lab.observed import Observed
 from lab.paths import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_TICK: Final = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
 class Mischief(Observed):
@@ -74,8 +79,59 @@ class Mischief(Observed):
         """
         self._tell(f"/instances/{instance_id}/free-disk")
 
-    def _tell(self, path: str, **told: object) -> None:
+    def boot_never(self, count: int = 1) -> None:
+        """Let the next instances that are launched run without their host ever starting agent or etcd."""
+        self._tell("/boot/never", count=count)
+
+    # -- the controller -----------------------------------------------------------------------------------------------
+
+    def send(self, body: str) -> None:
+        """Put a message into the controller's queue."""
+        self.sqs.send_message(
+            QueueUrl=self.queue_url(),
+            MessageBody=body,
+            MessageGroupId=self.state.cluster,
+            MessageDeduplicationId=str(uuid.uuid4()),
+        )
+
+    def tick(self) -> None:
+        """Put a scheduled event into the controller's queue, as EventBridge does each minute; does not wait."""
+        self.send(json.dumps(_TICK))
+
+    def kill_function(self, *, after_calls: int = 0, after_effect: bool = False) -> bool:
+        """SIGKILL the process of the controller's function: its invocation fails, its message comes back later.
+
+        Args:
+            after_calls: not now, but at its n-th call to AWS from now; the journal then has ``kind`` ``function``.
+            after_effect: whether that call takes effect first.
+
+        Returns:
+            Whether an invocation was cut now.
+        """
+        return bool(self._tell("/function/kill", after_calls=after_calls, after_effect=after_effect)["busy"])
+
+    @property
+    def can_step_clock(self) -> bool:
+        """Whether the clock can be moved: ``clock_steps=True``, and this machine can do it."""
+        return self.state.clock_steps
+
+    def step_clock(self, seconds: float) -> None:
+        """Let the wall clock of the controller's function and of the hosts' agents jump, at once.
+
+        Args:
+            seconds: the offset to this machine's clock; 0 is right again.
+
+        Raises:
+            LabError: it cannot be done here (see :attr:`can_step_clock`).
+        """
+        if not self.can_step_clock:
+            raise LabError("clocks cannot be stepped: start the lab with clock_steps=True, on x86-64 with glibc")
+        clock.set_offset(self.directory, seconds)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _tell(self, path: str, **told: object) -> dict[str, Any]:
         try:
-            self.control.tell(path, **told)
+            return self.control.tell(path, **told)
         except ControlError as error:
             raise LabError(str(error)) from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from lab import processes
+from lab import clock, processes
 from lab.deployment import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from lab.paths import MINISTACK, ROOT
 from lab.site import METADATA_PORT, LabState, guard_address
@@ -61,7 +62,7 @@ class Starter:
         command: list[str | Path] = [
             *(python, "-m", "local_aws", "--port", str(self._state.aws_port)),
             *("--control-port", str(self._state.control_port), "--metadata-port", str(METADATA_PORT)),
-            *("--hold", guard_address(self._state.cidr)),
+            *("--hold", guard_address(self._state.cidr), "--children", self._clock()),
         ]
         self._start("local-aws", command, environment, ROOT / "lab", AWS_LOG)
 
@@ -71,6 +72,7 @@ class Starter:
             *(sys.executable, "-m", "lab.hosts", "--control", self._state.control_url),
             *("--aws", self._state.aws_endpoint, "--metadata-port", str(METADATA_PORT)),
             *("--folder", self._directory / "instances", "--agent", agent, "--etcd", self._state.etcd),
+            *("--clock", self._clock()),
             *(["--links"] if self._state.links else []),
             *(["--small-disks"] if self._state.small_disks else []),
         ]
@@ -78,6 +80,9 @@ class Starter:
             command[:0] = OWN_MOUNTS
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._directory)}
         self._start("hosts", command, environment, ROOT, "hosts.log")
+
+    def _clock(self) -> str:
+        return json.dumps(clock.variables(self._directory) if self._state.clock_steps else {})
 
     def _start(
         self, name: str, command: Sequence[str | Path], environment: dict[str, str], folder: Path, log: str

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from .computers import Computers
     from .faults import Faults
     from .fleet import Ec2Fleet
+    from .function import Function
     from .journal import Journal
     from .orders import Orders
     from .player import Player
 
 _LONGEST_WAIT_S: Final = 30.0
+_NEVER_S: Final = 1e9
 
 
 class Control:
@@ -30,6 +32,7 @@ class Control:
         computers: the hosts.
         journal: what happened.
         faults: what is to go wrong.
+        function: the function's processes.
         orders: what the hosts' process is to do.
     """
 
@@ -41,6 +44,7 @@ class Control:
         computers: Computers,
         journal: Journal,
         faults: Faults,
+        function: Function,
         orders: Orders,
     ) -> None:
         self._player = player
@@ -48,6 +52,7 @@ class Control:
         self._computers = computers
         self._journal = journal
         self._faults = faults
+        self._function = function
         self._orders = orders
 
     def get(self, path: str, query: dict[str, str]) -> Any:  # noqa: ANN401  # JSON
@@ -98,12 +103,22 @@ class Control:
             case ["instances", instance_id, "expire"]:
                 self._expire(instance_id)
             case _:
-                self._order(path, told)
+                return self._harm(path, told)
         return {}
 
-    def _order(self, path: str, told: dict[str, Any]) -> None:
-        """What the hosts' process does."""
+    def _kill_function(self, *, after_calls: int = 0, after_effect: bool = False) -> bool:
+        if after_calls:
+            self._function.aim(after_calls, after_effect=after_effect)
+            return False
+        return self._function.kill()
+
+    def _harm(self, path: str, told: dict[str, Any]) -> dict[str, Any]:
+        """Do harm to the hosts and to the function."""
         match path.split("/")[1:]:
+            case ["function", "kill"]:
+                return {"busy": self._kill_function(**told)}
+            case ["boot", "never"]:
+                self._computers.next_boot_delays_s[:0] = [_NEVER_S] * int(told["count"])
             case ["links"]:
                 self._orders.give("cut-links", links=told["cut"])
             case ["instances", instance_id, ("fill-disk" | "free-disk") as what]:
@@ -112,6 +127,7 @@ class Control:
                 self._orders.done(int(seq), str(told["error"]))
             case _:
                 raise KeyError(path)
+        return {}
 
     def _pace(self, told: dict[str, Any]) -> None:
         for name, seconds in told.items():
