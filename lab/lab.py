@@ -79,6 +79,7 @@ class Lab(Mischief):
             raise LabError(f"--etcd {etcd}: no such program")
         self._forget()
         shutil.rmtree(self.directory / "instances", ignore_errors=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
         aws_port, control_port = processes.free_ports(2)
         self._state = LabState(aws_port=aws_port, control_port=control_port, cidr=free_cidr(), etcd=str(etcd))
         self._state.enforce_iam = self._enforce_iam
