@@ -19,8 +19,7 @@ from botocore.stub import Stubber
 from etcd_aws_cluster import observability, wiring
 from etcd_aws_cluster.app.reconcile import Reconciler, RunReport
 from etcd_aws_cluster.aws.dead_letters import DeadLetterQueue
-from etcd_aws_cluster.aws.errors import GroupGoneError
-from etcd_aws_cluster.core.errors import InvariantViolationError, RecordError
+from etcd_aws_cluster.core.errors import GroupGoneError, InvariantViolationError, RecordError
 from etcd_aws_cluster.core.policy import Policy
 from etcd_aws_cluster.core.telemetry import Metric
 from etcd_aws_cluster.handler import handle, respond
