@@ -313,6 +313,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
         "LAUNCH_HOOK_NAME": "etcd-launch",
         "TERMINATE_HOOK_NAME": "etcd-terminate",
         "DEAD_LETTER_QUEUE_URL": URL,
+        "RUN_RESERVE_S": "600",  # leaves no time to try a failed call again
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)

@@ -119,8 +119,7 @@ class Reconciler:
                     raise
                 self._telemetry.trouble("AWS call failed, looking again", error)
                 self._telemetry.count(Metric.RECONCILE_ERRORS)
-                observer.look_again_at_aws()
-                self._clock.sleep(self._pace.aws.total_seconds())
+                self._clock.sleep(self._pace.aws.total_seconds())  # after that the next look is at AWS too (INV-6)
                 continue
             failures = 0
             if pause is None and observer.memory.failed:
