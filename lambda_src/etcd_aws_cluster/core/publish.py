@@ -107,12 +107,16 @@ def _entry(view: View, last: Record, membership: Membership, member: Member) -> 
 
 
 def _unresponsive(view: View, membership: Membership) -> Iterable[InstanceId]:
-    """Yield the instances in service whose voter does not serve, or that have no member."""
+    """Yield the instances whose voter has started and does not serve, and those in service that have no member."""
     for instance in view.group.instances:
-        if instance.lifecycle is Lifecycle.IN_SERVICE and not view.is_leaving(instance):
-            member = membership.of(instance.instance_id)
-            if member is None or (not member.is_learner and member.member_id not in membership.serving):
-                yield instance.instance_id
+        if view.is_leaving(instance):
+            continue
+        member = membership.of(instance.instance_id)
+        is_silent = member and not member.is_learner and member.member_id not in membership.serving
+        if instance.lifecycle is Lifecycle.IN_SERVICE and (is_silent or member is None):
+            yield instance.instance_id
+        if instance.lifecycle is Lifecycle.PENDING_WAIT and member and member.is_started and is_silent:
+            yield instance.instance_id
 
 
 def _leaving(view: View, membership: Membership) -> Iterable[InstanceId]:
