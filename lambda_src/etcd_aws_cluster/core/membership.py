@@ -172,7 +172,7 @@ def let_newcomers_join(formed: Formed) -> Decision | None:
 
 
 def replace_the_silent(formed: Formed) -> Decision | None:
-    """Have the group replace an instance in service whose member is silent or missing beyond the grace period."""
+    """Have the group replace an instance whose voter is silent, or missing, beyond the grace period."""
     grace = formed.policy.unresponsive_grace.total_seconds()
     for instance_id, since in formed.current.unresponsive_since.items():
         instance = formed.view.group.find(instance_id)
@@ -183,6 +183,10 @@ def replace_the_silent(formed: Formed) -> Decision | None:
             return Wait(reason=Reason.ONE_AT_A_TIME, detail=f"before {instance_id} is replaced")
         if member and not formed.may_remove(member):
             return _refuse(formed, member)
+        if formed.view.is_waiting(instance, Transition.LAUNCHING):  # no health check counts before InService
+            return complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.UNRESPONSIVE)
+        if instance.lifecycle is not Lifecycle.IN_SERVICE:
+            continue
         reason = Reason.UNRESPONSIVE if member else Reason.MEMBERLESS
         return Act(action=MarkUnhealthy(instance_id), reason=reason, detail=f"{instance_id} since {since}")
     return None
@@ -246,17 +250,23 @@ def _give_up(formed: Formed, member: Member) -> Decision:
     instance = formed.view.group.find(formed.owner(member))
     if instance and formed.view.is_waiting(instance, Transition.LAUNCHING):
         return complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.LEARNER_OVERDUE)
+    if instance and instance.lifecycle is Lifecycle.PENDING_WAIT:  # abandoning it has failed and is tried again
+        return _wait_for(formed, member, Reason.LEARNER_OVERDUE)
     return _remove(formed, member, Reason.LEARNER_OVERDUE)
 
 
 def _waits_for_replacement(formed: Formed, member: Member) -> bool:
-    """Whether a voter is still expected in the place of a leaving one, and the time for that is not over."""
-    if len(formed.staying_voters()) >= formed.view.group.desired:
+    """Whether a voter that serves is still expected in a leaving one's place, and the time for that is not over."""
+    if len(_serving_and_staying(formed)) >= formed.view.group.desired:
         return False
     owner = formed.owner(member)
     since = formed.record.leaving_since.get(owner) if owner else None
     waited = formed.view.observed_at - since if since is not None else 0
     return waited < formed.policy.replacement_wait.total_seconds()
+
+
+def _serving_and_staying(formed: Formed) -> tuple[Member, ...]:
+    return tuple(m for m in formed.staying_voters() if m.member_id in formed.membership.serving)
 
 
 def _may_act_on(formed: Formed, member: Member) -> bool:
@@ -273,7 +283,7 @@ def _is_being_replaced(formed: Formed, instance: Instance) -> bool:
 
 def _next_leader(formed: Formed) -> Member | None:
     """Return the staying voter that serves and has applied most: one that is dead would stop all writes."""
-    serving = [m for m in formed.staying_voters() if m.member_id in formed.membership.serving]
+    serving = _serving_and_staying(formed)
     return max(serving, key=lambda m: (formed.membership.raft_index.get(m.member_id, 0), m.member_id), default=None)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from .actions import ConcludeFormation, PublishRecord
 from .model import Instance, InstanceId, Lifecycle, Member, Transition
 from .policy import Policy
 from .record import Record, RecordedMember, RecordState
@@ -68,9 +69,10 @@ def current_record(view: View, last: Record, membership: Membership) -> Record:
     )
 
 
-def retired_record(last: Record) -> Record:
-    """Return the record of a generation that is over."""
-    return replace(last, state=RecordState.RETIRED)
+def retire(last: Record) -> ConcludeFormation | PublishRecord:
+    """Return what ends a generation; one that still forms may be found formed by another controller meanwhile."""
+    retired = replace(last, state=RecordState.RETIRED)
+    return ConcludeFormation(retired) if last.state is RecordState.NEW else PublishRecord(retired)
 
 
 def without_clocks(record: Record) -> Record:
@@ -105,12 +107,16 @@ def _entry(view: View, last: Record, membership: Membership, member: Member) -> 
 
 
 def _unresponsive(view: View, membership: Membership) -> Iterable[InstanceId]:
-    """Yield the instances in service whose voter does not serve, or that have no member."""
+    """Yield the instances whose voter has started and does not serve, and those in service that have no member."""
     for instance in view.group.instances:
-        if instance.lifecycle is Lifecycle.IN_SERVICE and not view.is_leaving(instance):
-            member = membership.of(instance.instance_id)
-            if member is None or (not member.is_learner and member.member_id not in membership.serving):
-                yield instance.instance_id
+        if view.is_leaving(instance):
+            continue
+        member = membership.of(instance.instance_id)
+        is_silent = member and not member.is_learner and member.member_id not in membership.serving
+        if instance.lifecycle is Lifecycle.IN_SERVICE and (is_silent or member is None):
+            yield instance.instance_id
+        if instance.lifecycle is Lifecycle.PENDING_WAIT and member and member.is_started and is_silent:
+            yield instance.instance_id
 
 
 def _leaving(view: View, membership: Membership) -> Iterable[InstanceId]:

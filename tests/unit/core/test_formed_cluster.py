@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -212,6 +213,19 @@ def test_the_learner_of_a_leaving_instance_is_removed_at_once() -> None:
     decision = decide(a_view(in_service_and(an_instance(4, "Terminating:Wait")), members=members))
     assert isinstance(decision, Act)
     assert decision.action == RemoveMember(mid(4))
+
+
+def test_a_learner_whose_launch_could_not_be_abandoned_stays_until_it_is() -> None:
+    """Removed while its instance still waits, it would be added again."""
+    members = members_and(a_member(4, learner=True, started=False))
+    record = a_record(members, member_age_s=POLICY.join_timeout.total_seconds())
+    instances, tried = in_service_and(an_instance(4, "Pending:Wait")), [(4, Transition.LAUNCHING)]
+    failed = decide(a_view(instances, members=members, record=record, completed=tried))
+    assert isinstance(failed, Wait)
+    assert failed.reason is Reason.LEARNER_OVERDUE
+    done = decide(a_view(instances, members=members, record=record, completed=tried, abandoned=[4]))
+    assert isinstance(done, Act)
+    assert done.action == RemoveMember(mid(4))
 
 
 def test_a_learner_that_nobody_knows_is_removed_after_the_join_timeout() -> None:
@@ -434,6 +448,30 @@ def test_a_voter_that_answers_again_stops_its_clock() -> None:
     assert decision.action.record.unresponsive_since == {}
 
 
+def test_a_newcomer_that_fell_silent_once_it_voted_replaces_nobody() -> None:
+    decision = decide(_a_silent_newcomer(unresponsive={4: 1}))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.REPLACEMENT_EXPECTED
+
+
+def test_a_newcomer_that_fell_silent_once_it_voted_starts_a_clock_too() -> None:
+    decision = decide(_a_silent_newcomer(unresponsive={}))
+    assert isinstance(decision, Act)
+    assert isinstance(decision.action, PublishRecord)
+    assert decision.action.record.unresponsive_since == {iid(4): int(NOW)}
+
+
+def test_a_newcomer_that_fell_silent_once_it_voted_is_given_up_and_not_waited_for() -> None:
+    decision = decide(_a_silent_newcomer(unresponsive={4: POLICY.unresponsive_grace.total_seconds()}))
+    assert isinstance(decision, Act)
+    assert decision.action == CompleteLifecycleAction(iid(4), Transition.LAUNCHING, Result.ABANDON)
+
+
+def test_a_newcomer_whose_launch_is_ended_already_is_not_given_up_again() -> None:
+    view = replace(_a_silent_newcomer(unresponsive={4: 1000}), completed=frozenset({(iid(4), Transition.LAUNCHING)}))
+    assert not isinstance(decide(view), Act)
+
+
 # --- without a proven membership ---
 
 
@@ -474,4 +512,12 @@ def _silent_record(n: int) -> Record:
 
 
 def _with_4_silent() -> Record:
-    return a_record([*VOTERS, a_member(4)], unresponsive={4: 1})
+    return a_record([*VOTERS, a_member(4)], unresponsive={4: 1}, leaving={1: 10_000})
+
+
+def _a_silent_newcomer(*, unresponsive: Mapping[int, float]) -> View:
+    """Return a view of a refresh: 1 is leaving, and 4, which has been promoted in its place, does not answer."""
+    instances = [an_instance(1, "Terminating:Wait"), *map(an_instance, (2, 3)), an_instance(4, "Pending:Wait")]
+    members = members_and(a_member(4))
+    record = a_record(members, unresponsive=unresponsive, leaving={1: 10})
+    return a_view(instances, members=members, record=record, silent=[4])
