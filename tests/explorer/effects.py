@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TypeVar, cast
 
-from tests.explorer import world
+from tests.explorer import store, world
 from tests.explorer.etcd import Rules, change
 from tests.explorer.mind import Choice, choices
 from tests.explorer.properties import after_change, after_claim, after_completion, after_transfer, after_write
@@ -31,6 +32,7 @@ from tests.explorer.state import (
     NO_MIND,
     PROMOTE,
     READY,
+    RECORD_CALLS,
     REMOVE,
     TARGET,
     TERMINATION_DONE,
@@ -43,12 +45,13 @@ from tests.explorer.state import (
     State,
     Step,
     is_acting,
+    outdate,
     with_node,
 )
-from tests.explorer.world import abandon, outdate, release
+from tests.explorer.world import abandon, release
 
 T = TypeVar("T")
-_OLD = {(0, 0): "", (1, 0): " (the group is old)", (0, 1): " (EC2 is old)", (1, 1): " (group and EC2 are old)"}
+_OLD = ("the group", "EC2", "the record")
 ETCD_CALLS = MEMBERSHIP_CALLS | {MOVE_LEADERSHIP}
 CALLS = (
     "nothing", "claim the generation", "install the claimed record", "write the record", "write the plain list",
@@ -59,19 +62,25 @@ CALLS = (
 
 def steps(state: State, control: int, rules: Rules) -> Iterator[Step]:
     """Yield what a controller may do next: look and decide, make its call, or be cut off."""
-    who = "the controller" if control == 0 else "the other controller"
+    who = name_of(control)
     if state.controls[control].call != NO_CALL:
         yield from _calls(state, control, rules, who)
     else:
-        for choice, group_lags, ec2_lags in choices(state, control, has_learners=rules.has_learners):
-            seen = state if rules.reads_go_back else world.see(state, group_lags, ec2_lags)
+        for choice, age in choices(state, control, has_learners=rules.has_learners):
+            seen = state if rules.reads_go_back else world.see(state, age.group, age.ec2)
             decided = decide(seen, control, choice)
             if decided != state or choice.problem:
-                text = f"{who} looks: {choice.text}{' {0}' * (choice.target >= 0)}"
-                yield Step(text + _OLD[group_lags, ec2_lags], choice.target, decided, choice.problem)
+                old = " and ".join(itertools.compress(_OLD, age))
+                text = f"{who} looks: {choice.text}{' {0}' * (choice.target >= 0)}{f' ({old}: old)' * bool(old)}"
+                yield Step(text, choice.target, decided, choice.problem)
     forgotten = forget(state, control)
     if forgotten != state:
         yield Step(f"{who} is cut off", -1, forgotten)
+
+
+def name_of(control: int) -> str:
+    """Return what a story calls a controller."""
+    return "the controller" if control == 0 else "the other controller"
 
 
 def land(state: State, rules: Rules) -> Iterator[Step]:
@@ -125,6 +134,8 @@ def _calls(state: State, control: int, rules: Rules, who: str) -> Iterator[Step]
         yield from _etcd_calls(state, control, rules, target, what)
         return
     after, problem = EFFECTS[call](state, control, target)
+    if call in RECORD_CALLS and state.budget.late_write and not state.stuck:
+        yield Step(f"{what}: it gets stuck, and {who} gives up", target, _stick(state, control))
     done = after if call == CLAIM else _called(after, control)
     yield Step(what, target, _remembered(done, control, call, target, answered=True), problem)
     for effect, text in ((after, "the answer is lost"), (state, "it fails")):
@@ -160,6 +171,14 @@ def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str
     if mind.call in MEMBERSHIP_CALLS and state.budget.late and state.late == NO_CALL:
         paid = failed._replace(late=mind.call, budget=state.budget._replace(late=state.budget.late - 1))
         yield Step(f"{what}: it gets stuck", target, with_node(paid, target, is_late=1))
+
+
+def _stick(state: State, control: int) -> State:
+    """Have the write of a record that is on a controller's mind be under way, whatever becomes of its run."""
+    mind, is_claimed = state.controls[control], state.controls[control].call == INSTALL
+    entries = [n.claimed if is_claimed else n.minds[control].entry or NO_ENTRY for n in state.nodes]
+    head = state.claim if is_claimed else cast("Head", mind.head)
+    return store.stick(forget(state, control), mind.call, head, entries)
 
 
 def best(state: State, rules: Rules) -> State | None:
@@ -214,10 +233,8 @@ def _install(state: State, _control: int, _target: int) -> tuple[State, str]:
 
 def _write(state: State, control: int, _target: int) -> tuple[State, str]:
     mind = state.controls[control]
-    nodes = tuple([n._replace(entry=n.minds[control].entry or NO_ENTRY) for n in state.nodes])
-    is_same = all((a.entry.kind == 0) == (b.entry.kind == 0) for a, b in zip(state.nodes, nodes, strict=True))
-    head = cast("Head", mind.head)
-    after = state._replace(nodes=nodes, head=head, plain=int(state.plain and is_same))
+    entries = [n.minds[control].entry or NO_ENTRY for n in state.nodes]
+    after = store.write(state, cast("Head", mind.head), entries)
     problem = after_write(state, after, is_current=not mind.is_outdated)
     return outdate(after, but=control) if after != state else after, problem
 

@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.explorer import effects, world
+from tests.explorer import effects, torn, world
 from tests.explorer.etcd import Rules
+from tests.explorer.fold import settle
 from tests.explorer.progress import Progress
 from tests.explorer.properties import always
-from tests.explorer.state import State, Step, settle
+from tests.explorer.state import State, Step
 
 
 class Scope(NamedTuple):
@@ -60,10 +61,12 @@ class Result:
 
 def successors(state: State, scope: Scope) -> Iterator[Step]:
     """Yield every next step, in a fixed order."""
-    yield from world.steps(state, scope.desires)
-    yield from effects.land(state, scope.rules)
+    happenings = [*world.steps(state, scope.desires), *effects.land(state, scope.rules)]
+    yield from happenings
     for control in range(len(state.controls)):
         yield from effects.steps(state, control, scope.rules)
+        if state.budget.tear:
+            yield from torn.steps(state, control, happenings, scope.rules)
 
 
 def explore(

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
+from tests.explorer.fold import settle
 from tests.explorer.scopes import SCOPES, known_problems
 from tests.explorer.search import Scope, explore, replay, successors
-from tests.explorer.state import ENDED, READY, Budget, settle, with_node
+from tests.explorer.state import ENDED, READY, Budget, with_node
 
 STATES, SECONDS = 2_000, 20
 

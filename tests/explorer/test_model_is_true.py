@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from etcd_aws_cluster.core.errors import EtcdError
 from etcd_aws_cluster.core.model import MemberId
-from tests.explorer import world
+from tests.explorer import hosts
 from tests.explorer.etcd import Rules, change
 from tests.explorer.state import (
     ADD_LEARNER,
@@ -119,7 +119,7 @@ class Both:
         """Have processes publish themselves as soon as they can, as the fake's do."""
         self.lead()
         for i in range(COUNT):
-            for step in world.host_steps(self.state, i):
+            for step in hosts.host_steps(self.state, i):
                 if "publishes" in step.text:
                     self.state = step.state
 

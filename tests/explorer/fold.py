@@ -1,0 +1,81 @@
+"""Folds states that differ in nothing that matters into one."""
+
+from __future__ import annotations
+
+from tests.explorer.state import (
+    EMPTY,
+    ENDED,
+    NO_ENTRY,
+    NO_RECORD,
+    NOBODY,
+    OFF,
+    RETIRED,
+    UNLISTED,
+    UNMARKED,
+    Node,
+    State,
+    has_quorum,
+    is_acting,
+)
+
+
+def settle(state: State) -> tuple[State, tuple[int, ...]]:
+    """Elect leaders, forget what is over and sort the nodes: symmetric states become one.
+
+    Returns:
+        The state, and for each of its nodes the index that it had before.
+    """
+    nodes = [_at_its_end(n) if n.ec2 == ENDED else n for n in state.nodes]
+    clusters = {n.cluster for n in nodes if n.member}
+    for cluster in clusters:
+        if all(n.ec2 == ENDED for n in nodes if n.member and n.cluster == cluster):
+            nodes = [n._replace(member=NOBODY, leads=0, life=0) if n.cluster == cluster else n for n in nodes]
+    if state.claim.generation <= state.head.generation:
+        nodes = [n._replace(claimed=NO_ENTRY) if n.claimed != NO_ENTRY else n for n in nodes]
+    if any(n.known for n in nodes) and not any(n.is_behind for n in nodes):
+        nodes = [n._replace(known=()) for n in nodes]
+    _keep_apart(nodes)
+    # Sorted before the election, so that it does not depend on an order that means nothing, and after it.
+    order = sorted((i for i, n in enumerate(nodes) if not _is_over(n)), key=nodes.__getitem__)
+    for cluster in clusters:
+        _elect(nodes, order, cluster)
+    order.sort(key=nodes.__getitem__)
+    window = state.is_window_over if state.head.state in (NO_RECORD, RETIRED) else 0
+    return state._replace(nodes=tuple([nodes[i] for i in order]), is_window_over=window), tuple(order)
+
+
+def _elect(nodes: list[Node], order: list[int], cluster: int) -> None:
+    led = has_quorum(nodes, cluster)
+    acting = [i for i in order if nodes[i].cluster == cluster and is_acting(nodes[i])]
+    leader = next((i for i in acting if nodes[i].leads), acting[0]) if led else None
+    for i, node in enumerate(nodes):
+        leads = int(i == leader)
+        if node.cluster == cluster and node.leads != leads:
+            nodes[i] = node._replace(leads=leads)
+
+
+def _at_its_end(node: Node) -> Node:
+    return node._replace(process=OFF, data=EMPTY, has_file=0, is_caught_up=0, is_behind=0)
+
+
+def _keep_apart(nodes: list[Node]) -> None:
+    """A lone twin is no twin."""
+    twins = [i for i, n in enumerate(nodes) if n.is_twin and not _is_over(n)]
+    if len(twins) == 1:
+        nodes[twins[0]] = nodes[twins[0]]._replace(is_twin=0)
+
+
+def _is_over(node: Node) -> bool:
+    return (
+        node.lifecycle == UNLISTED
+        and node.ec2 == ENDED
+        and not node.member
+        and node.entry == NO_ENTRY
+        and node.claimed == NO_ENTRY
+        and not node.is_late
+        and not node.known
+        and not node.recalled
+        and not node.stuck
+        and (node.lag == () or node.lag[:2] == (UNLISTED, ENDED))
+        and all(m.mark == UNMARKED and not m.entry for m in node.minds)
+    )
