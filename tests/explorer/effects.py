@@ -100,7 +100,9 @@ def decide(state: State, control: int, choice: Choice) -> State:
         return forget(state, control) if choice.ends_run else state
     nodes = tuple(
         [
-            n._replace(minds=_with(n.minds, control, n.minds[control]._replace(mark=mark, entry=entry)))
+            n
+            if not mark and not entry
+            else n._replace(minds=_with(n.minds, control, Mind(n.minds[control].done, mark, entry)))
             for n, (mark, entry) in zip(state.nodes, choice.marks, strict=True)
         ]
     )
@@ -118,7 +120,10 @@ def forget(state: State, control: int) -> State:
 
 def _called(state: State, control: int) -> State:
     """Take the call off a controller's mind; what it has done stays in it."""
-    nodes = tuple([n._replace(minds=_with(n.minds, control, Mind(done=n.minds[control].done))) for n in state.nodes])
+    minds = [(n, n.minds[control]) for n in state.nodes]
+    nodes = tuple(
+        [n if m[1:] == NO_MIND[1:] else n._replace(minds=_with(n.minds, control, Mind(done=m.done))) for n, m in minds]
+    )
     mind = state.controls[control]
     return state._replace(
         nodes=nodes, controls=_with(state.controls, control, Control(transfer_failed=mind.transfer_failed))

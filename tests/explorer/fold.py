@@ -12,9 +12,9 @@ from tests.explorer.state import (
     RETIRED,
     UNLISTED,
     UNMARKED,
+    VOTER_UNSTARTED,
     Node,
     State,
-    has_quorum,
     is_acting,
 )
 
@@ -27,40 +27,43 @@ def settle(state: State) -> tuple[State, tuple[int, ...]]:
     """
     nodes = [_at_its_end(n) if n.ec2 == ENDED else n for n in state.nodes]
     clusters = {n.cluster for n in nodes if n.member}
-    for cluster in clusters:
-        if all(n.ec2 == ENDED for n in nodes if n.member and n.cluster == cluster):
-            nodes = [n._replace(member=NOBODY, leads=0, life=0) if n.cluster == cluster else n for n in nodes]
+    for cluster in clusters - {n.cluster for n in nodes if n.member and n.ec2 != ENDED}:
+        nodes = [n._replace(member=NOBODY, leads=0, life=0) if n.cluster == cluster else n for n in nodes]
     if state.claim.generation <= state.head.generation:
         nodes = [n._replace(claimed=NO_ENTRY) if n.claimed != NO_ENTRY else n for n in nodes]
     if any(n.known for n in nodes) and not any(n.is_behind for n in nodes):
         nodes = [n._replace(known=()) for n in nodes]
     _keep_apart(nodes)
     # Sorted before the election, so that it does not depend on an order that means nothing, and after it.
-    order = sorted((i for i, n in enumerate(nodes) if not _is_over(n)), key=nodes.__getitem__)
-    for cluster in clusters:
-        _elect(nodes, order, cluster)
-    order.sort(key=nodes.__getitem__)
+    order = sorted([i for i, n in enumerate(nodes) if n.lifecycle or not _is_over(n)], key=nodes.__getitem__)
+    elected = [_elect(nodes, order, cluster) for cluster in clusters]
+    if any(elected):
+        order.sort(key=nodes.__getitem__)
     window = state.is_window_over if state.head.state in (NO_RECORD, RETIRED) else 0
     return state._replace(nodes=tuple([nodes[i] for i in order]), is_window_over=window), tuple(order)
 
 
-def _elect(nodes: list[Node], order: list[int], cluster: int) -> None:
-    led = has_quorum(nodes, cluster)
-    acting = [i for i in order if nodes[i].cluster == cluster and is_acting(nodes[i])]
+def _elect(nodes: list[Node], order: list[int], cluster: int) -> bool:
+    """Have a cluster be led by one that acts if it has a quorum, else by nobody; return whether that is a change."""
+    mine = [i for i in order if nodes[i].cluster == cluster]
+    acting = [i for i in mine if is_acting(nodes[i])]
+    led = len(acting) > sum([nodes[i].member >= VOTER_UNSTARTED for i in mine]) // 2
     leader = next((i for i in acting if nodes[i].leads), acting[0]) if led else None
-    for i, node in enumerate(nodes):
-        leads = int(i == leader)
-        if node.cluster == cluster and node.leads != leads:
-            nodes[i] = node._replace(leads=leads)
+    changed = [i for i in mine if nodes[i].leads != (i == leader)]
+    for i in changed:
+        nodes[i] = nodes[i]._replace(leads=int(i == leader))
+    return bool(changed)
 
 
 def _at_its_end(node: Node) -> Node:
+    if node.process == OFF and node.data == EMPTY and not (node.has_file or node.is_caught_up or node.is_behind):
+        return node
     return node._replace(process=OFF, data=EMPTY, has_file=0, is_caught_up=0, is_behind=0)
 
 
 def _keep_apart(nodes: list[Node]) -> None:
     """A lone twin is no twin."""
-    twins = [i for i, n in enumerate(nodes) if n.is_twin and not _is_over(n)]
+    twins = [i for i, n in enumerate(nodes) if n.is_twin and (n.lifecycle or not _is_over(n))]
     if len(twins) == 1:
         nodes[twins[0]] = nodes[twins[0]]._replace(is_twin=0)
 

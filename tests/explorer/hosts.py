@@ -30,6 +30,7 @@ from tests.explorer.state import (
     Node,
     State,
     Step,
+    can_be_led,
     has_quorum,
     members_of,
     outdate,
@@ -47,10 +48,13 @@ def host_steps(state: State, i: int) -> Iterator[Step]:
             yield _start_new(state, i)
         elif node.ec2 == RUNNING:
             yield from _boot(state, i)
-    if not node.member or not has_quorum(state.nodes, node.cluster):
+    if not node.member:
         return
-    if node.process in (STARTING, EARLY, READY) and not node.is_caught_up:
+    lags = node.process in (STARTING, EARLY, READY) and not node.is_caught_up
+    if lags and can_be_led(state.nodes, node.cluster):
         yield Step("the log of {0} catches up", i, with_node(state, i, is_caught_up=1))
+    if not has_quorum(state.nodes, node.cluster):
+        return
     if node.process in (STARTING, EARLY):
         published = {LEARNER_UNSTARTED: LEARNER, VOTER_UNSTARTED: VOTER}.get(node.member, node.member)
         served = with_node(state, i, process=READY, member=published, is_behind=0)
@@ -72,7 +76,7 @@ def _boot(state: State, i: int) -> Iterator[Step]:
 def _boot_from(state: State, i: int, head: Head, entries: tuple[Entry, ...]) -> Iterator[Step]:
     node = state.nodes[i]
     what = boot(head, entries[i], node.data)
-    if what is Boot.NEW and node.data != OWN:
+    if what is Boot.NEW and node.data != OWN and not _has_been_seen(state, node):
         yield Step("the agent on {0} writes its file, state new", i, with_node(state, i, has_file=1))
     elif what is not Boot.NOT and node.data == OWN:
         if node.member:
@@ -104,14 +108,17 @@ def _start_new(state: State, i: int) -> Step:
     nodes[i] = nodes[i]._replace(has_file=0)
     changed, problem = state._replace(nodes=tuple(nodes)), ""
     is_listed = bool(nodes[i].member and nodes[i].cluster == generation)
-    # etcd asks its peers first, and does not begin anew where one has seen it publish itself.
-    is_known = node.member == VOTER and any(
-        n.cluster == generation and n.member and n.process in CONNECTED and not n.is_behind for n in nodes
-    )
-    if is_listed and node.data != OWN and not is_known:
+    if is_listed and node.data != OWN and not _has_been_seen(state, node):
         changed = with_node(changed, i, process=STARTING, data=OWN, is_caught_up=1, is_behind=0)
         problem = "INV-5: a voter that lost its log starts anew" if node.data == LOST else ""
     return Step("etcd starts on {0}, state new", i, changed, problem)
+
+
+def _has_been_seen(state: State, node: Node) -> bool:
+    """Whether some peer knows that a member has run: etcd asks them all before it begins anew, and then does not."""
+    return node.member == VOTER and any(
+        n.cluster == node.cluster and n.member and n.process in CONNECTED and not n.is_behind for n in state.nodes
+    )
 
 
 def fault_steps(state: State, i: int) -> Iterator[Step]:

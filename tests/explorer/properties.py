@@ -142,7 +142,7 @@ def after_completion(before: State, call: int, target: int, *, is_current: bool)
     """Judge a lifecycle action that was completed and was active."""
     node = before.nodes[target]
     if call == CONTINUE_LAUNCH and node.lifecycle == WAITING and node.ec2 != ENDED:
-        if node.member != VOTER or node.data != OWN:
+        if node.member != VOTER or (node.data != OWN and is_current):
             return "INV-5: an instance goes into service without a started voter"
         serves = node.process in (READY, HIDDEN, EARLY) and node.is_caught_up and has_quorum(before.nodes, node.cluster)
         if is_current and not serves:

@@ -94,14 +94,13 @@ def explore(
     progress = Progress(scope.rules)
     start, _ = settle(scope.start)
     parents: dict[int, int] = {hash(start): 0}
-    queue: deque[tuple[State, int]] = deque([(start, 0)])
+    queue: deque[tuple[State, int, int]] = deque([(start, hash(start), 0)])
     problems = dict.fromkeys(known, 0)
     while queue and len(parents) < states and len(result.findings) < most_findings:
-        state, depth = queue.popleft()
+        state, mark, depth = queue.popleft()
         result.depth = depth
-        mark = hash(state)
         if result.transitions & 63 == 0 and time.monotonic() - began > seconds:
-            queue.append((state, depth))
+            queue.append((state, mark, depth))
             break
         if progress_every and mark % progress_every == 0:
             stuck = progress.problem(state)
@@ -120,7 +119,7 @@ def explore(
             key = hash(after)
             if key not in parents:
                 parents[key] = mark
-                queue.append((after, depth + 1))
+                queue.append((after, key, depth + 1))
     gc.enable()
     result.is_exhausted = not queue
     result.states = len(parents)

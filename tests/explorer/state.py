@@ -249,6 +249,13 @@ def has_quorum(nodes: Sequence[Node], cluster: int) -> bool:
     return acting > voters // 2
 
 
+def can_be_led(nodes: Sequence[Node], cluster: int) -> bool:
+    """Whether a majority of a cluster's voters hears one that has the log; who has not votes, and is brought there."""
+    voters = [n for n in nodes if n.member >= VOTER_UNSTARTED and n.cluster == cluster]
+    up = sum(n.process in CONNECTED and n.data == OWN for n in voters)
+    return up > len(voters) // 2 and any(map(is_acting, voters))
+
+
 def with_node(state: State, index: int, **changes: object) -> State:
     """Return a state in which one node is changed."""
     nodes = list(state.nodes)
