@@ -115,7 +115,7 @@ SCOPES = {
 }
 
 # What a second controller, running by mistake, can still do: Parameter Store has no "write if unchanged".
-_KNOWN_OF_TWO = frozenset(
+_OF_TWO = frozenset(
     {
         "INV-1: a generation that is over comes back",
         "INV-1: a cluster is written off whose member stays",
@@ -124,8 +124,35 @@ _KNOWN_OF_TWO = frozenset(
         "INV-8: stuck, the controller says: Wait: the last generation is not gone yet",
     }
 )
+# What a write that comes late, or a read that is old, can still do for the same reason.
+_OF_THE_STORE = frozenset(
+    {
+        "INV-1: a generation that is over comes back",
+        "INV-1: a cluster is written off whose member stays",
+        "INV-1: a generation begins while a member of the last is alive",
+        "INV-5: an instance is let go that still is a member",
+        "INV-5: an instance of the forming cohort is let go",
+        "INV-8: stuck, the controller says: Wait: the last generation is not gone yet",
+        "INV-8: stuck, the controller says: Refuse: a member answers under another cluster id",
+        "INV-8: stuck, the controller says: Refuse: no quorum answers",
+    }
+)
+_NEVER_GIVEN_UP = frozenset(
+    {"INV-8: stuck, the controller says: Wait: waiting for instances or voters that are missing"}
+)
+_LOST_LOG = frozenset({"INV-5: a voter that lost its log starts anew"})
 
 
 def known_problems(scope: str) -> frozenset[str]:
     """Return the known problems that a search of a scope passes over: docs/explorer.md tells of each."""
-    return _KNOWN_OF_TWO if len(SCOPES[scope].start.controls) > 1 else frozenset()
+    start = SCOPES[scope].start
+    problems: frozenset[str] = frozenset()
+    if len(start.controls) > 1:
+        problems |= _OF_TWO
+    if (start.budget.recall or start.budget.late_write) and scope not in ("recall-3", "record-3-late"):
+        problems |= _OF_THE_STORE
+    if scope == "form-3-wipe":
+        problems |= _LOST_LOG
+    if start.budget.hang or start.budget.wipe:
+        problems |= _NEVER_GIVEN_UP
+    return problems
