@@ -141,13 +141,13 @@ def fault_steps(state: State, i: int) -> Iterator[Step]:
         if left and is_possible:
             paid = state._replace(budget=budget._replace(**{name: left - 1}))
             if nobody_behind and (name in ("cut", "behind") or (budget.early and name in ("crash", "hang"))):
-                paid = _fall_behind(paid, i)
+                paid = fall_behind(paid, i)
             yield Step(text, i, outdate(with_node(paid, i, **change)))
     if node.process in (HUNG, HIDDEN, CUT):
         yield Step("{0} is itself again", i, heal(state, i))
 
 
-def _fall_behind(state: State, i: int) -> State:
+def fall_behind(state: State, i: int) -> State:
     """Have a member go on with the member list as it is now; it may be a step old when it is looked at."""
     nodes = [n._replace(known=Listed(n.member, n.cluster, n.life, n.leads) if n.member else ()) for n in state.nodes]
     nodes[i] = nodes[i]._replace(is_behind=int(nodes[i].member != NOBODY))

@@ -127,7 +127,7 @@ def view_of(sight: Sight, names: Names) -> View:
     by_endpoint: dict[str, Reading] = {}
     for i, fact in enumerate(facts):
         if fact.reading != SILENT:
-            reading = _reading(i, facts, names, has_learners=sight.has_learners)
+            reading = reading_of(i, facts, names, has_learners=sight.has_learners)
             by_endpoint[reading.endpoint] = reading
     asked = endpoints(group, record, POLICY)
     done = [(names.instance(i), f.done) for i, f in enumerate(facts) if f.done]
@@ -149,7 +149,7 @@ def view_of(sight: Sight, names: Names) -> View:
     )
 
 
-def _reading(index: int, facts: tuple[Fact, ...], names: Names, *, has_learners: bool) -> Reading:
+def reading_of(index: int, facts: tuple[Fact, ...], names: Names, *, has_learners: bool) -> Reading:
     """Return what an etcd answers: its own list, and whether a quorum stands behind it."""
     fact = facts[index]
     mine = [f.known if fact.is_behind else f.listed for f in facts]
