@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TypeVar, cast
+from typing import cast
 
 from tests.explorer import store, world
 from tests.explorer.etcd import Rules, change
-from tests.explorer.mind import Choice, choices
+from tests.explorer.memory import called, decide, forget, with_at
+from tests.explorer.mind import choices
 from tests.explorer.properties import after_change, after_claim, after_completion, after_transfer, after_write
 from tests.explorer.state import (
     ABANDON_LAUNCH,
@@ -16,20 +17,23 @@ from tests.explorer.state import (
     ADD_LEARNER,
     ADD_VOTER,
     CLAIM,
+    CONCLUDE,
     CONTINUE_LAUNCH,
     CONTINUE_TERMINATION,
     DOOR,
     IN_SERVICE,
     INSTALL,
+    INSTALL_OUTCOME,
     LAUNCH_DONE,
     LEAVING,
     MARK_UNHEALTHY,
     MEMBERSHIP_CALLS,
     MOVE_LEADERSHIP,
+    NEW,
     NO_CALL,
     NO_CONTROL,
     NO_ENTRY,
-    NO_MIND,
+    NO_HEAD,
     PROMOTE,
     READY,
     RECORD_CALLS,
@@ -39,9 +43,7 @@ from tests.explorer.state import (
     WAITING,
     WRITE,
     WRITE_PLAIN,
-    Control,
     Head,
-    Mind,
     State,
     Step,
     is_acting,
@@ -50,13 +52,13 @@ from tests.explorer.state import (
 )
 from tests.explorer.world import abandon, release
 
-T = TypeVar("T")
 _OLD = ("the group", "EC2", "the record")
 ETCD_CALLS = MEMBERSHIP_CALLS | {MOVE_LEADERSHIP}
 CALLS = (
     "nothing", "claim the generation", "install the claimed record", "write the record", "write the plain list",
     "add {0} as a learner", "add {0} as a voter", "promote {0}", "remove {0}", "make {0} the leader",
     "continue the launch of {0}", "abandon the launch of {0}", "continue the termination of {0}", "mark {0} unhealthy",
+    "end the formation", "install the outcome",
 )  # fmt: skip
 
 
@@ -94,42 +96,6 @@ def land(state: State, rules: Rules) -> Iterator[Step]:
         yield Step(f"what had got stuck never takes effect: {CALLS[state.late]}", i, landed)
 
 
-def decide(state: State, control: int, choice: Choice) -> State:
-    """Have a controller make up its mind; at the end of a run it forgets everything."""
-    if choice.call == NO_CALL:
-        return forget(state, control) if choice.ends_run else state
-    nodes = tuple(
-        [
-            n
-            if not mark and not entry
-            else n._replace(minds=_with(n.minds, control, Mind(n.minds[control].done, mark, entry)))
-            for n, (mark, entry) in zip(state.nodes, choice.marks, strict=True)
-        ]
-    )
-    decided = state.controls[control]._replace(call=choice.call, head=choice.head, is_outdated=0)
-    return state._replace(nodes=nodes, controls=_with(state.controls, control, decided))
-
-
-def forget(state: State, control: int) -> State:
-    """End a run: its memory is gone."""
-    nodes = [
-        n if n.minds[control] == NO_MIND else n._replace(minds=_with(n.minds, control, NO_MIND)) for n in state.nodes
-    ]
-    return state._replace(nodes=tuple(nodes), controls=_with(state.controls, control, NO_CONTROL))
-
-
-def _called(state: State, control: int) -> State:
-    """Take the call off a controller's mind; what it has done stays in it."""
-    minds = [(n, n.minds[control]) for n in state.nodes]
-    nodes = tuple(
-        [n if m[1:] == NO_MIND[1:] else n._replace(minds=_with(n.minds, control, Mind(done=m.done))) for n, m in minds]
-    )
-    mind = state.controls[control]
-    return state._replace(
-        nodes=nodes, controls=_with(state.controls, control, Control(transfer_failed=mind.transfer_failed))
-    )
-
-
 def _calls(state: State, control: int, rules: Rules, who: str) -> Iterator[Step]:
     """Make the call that is on a controller's mind."""
     call = state.controls[control].call
@@ -139,25 +105,26 @@ def _calls(state: State, control: int, rules: Rules, who: str) -> Iterator[Step]
         yield from _etcd_calls(state, control, rules, target, what)
         return
     after, problem = EFFECTS[call](state, control, target)
-    if call in RECORD_CALLS and state.budget.late_write and not state.stuck:
+    is_there = call != INSTALL_OUTCOME or state.outcome != NO_HEAD
+    if call in RECORD_CALLS and is_there and state.budget.late_write and not state.stuck:
         yield Step(f"{what}: it gets stuck, and {who} gives up", target, _stick(state, control))
-    done = after if call == CLAIM else _called(after, control)
+    done = after if call in (CLAIM, CONCLUDE) else called(after, control)
     yield Step(what, target, _remembered(done, control, call, target, answered=True), problem)
     for effect, text in ((after, "the answer is lost"), (state, "it fails")):
-        if call in COMPLETIONS:  # one instance's failed completion does not end the run
-            lost = _remembered(_called(effect, control), control, call, target, answered=False)
-        else:
-            lost = forget(effect, control)
+        lost = called(effect, control)  # the run goes on: it looks again
         yield Step(f"{what}: {text}", target, lost)
+        if call in COMPLETIONS:  # others come first
+            left_alone = _remembered(lost, control, call, target, answered=False)
+            yield Step(f"{what}: {text}, and it is left alone for a while", target, left_alone)
 
 
 def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str) -> Iterator[Step]:
     mind = state.controls[control]
     door = next(i for i, n in enumerate(state.nodes) if n.minds[control].mark & DOOR)
-    failed = _called(state, control)
+    failed = called(state, control)
     if mind.call == MOVE_LEADERSHIP:
         tried = failed.controls[control]._replace(transfer_failed=1)
-        failed = failed._replace(controls=_with(failed.controls, control, tried))
+        failed = failed._replace(controls=with_at(failed.controls, control, tried))
     problem = after_transfer(state, target, is_current=not mind.is_outdated) if mind.call == MOVE_LEADERSHIP else ""
     yield Step(f"{what}: it is refused, or lost on its way", target, failed, problem)
     changed = change(state, mind.call, target, door, rules)
@@ -169,9 +136,9 @@ def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str
         changed = outdate(changed, but=control) if mind.call != MOVE_LEADERSHIP else changed
         if mind.call in (ADD_LEARNER, ADD_VOTER):
             changed = _spoil(changed, target)
-        yield Step(what, target, _called(changed, control), problem)
+        yield Step(what, target, called(changed, control), problem)
         if mind.call == MOVE_LEADERSHIP:
-            answerless = failed._replace(nodes=_called(changed, control).nodes)
+            answerless = failed._replace(nodes=called(changed, control).nodes)
             yield Step(f"{what}: the answer is lost", target, answerless)
     if mind.call in MEMBERSHIP_CALLS and state.budget.late and state.late == NO_CALL:
         paid = failed._replace(late=mind.call, budget=state.budget._replace(late=state.budget.late - 1))
@@ -180,10 +147,14 @@ def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str
 
 def _stick(state: State, control: int) -> State:
     """Have the write of a record that is on a controller's mind be under way, whatever becomes of its run."""
-    mind, is_claimed = state.controls[control], state.controls[control].call == INSTALL
-    entries = [n.claimed if is_claimed else n.minds[control].entry or NO_ENTRY for n in state.nodes]
-    head = state.claim if is_claimed else cast("Head", mind.head)
-    return store.stick(forget(state, control), mind.call, head, entries)
+    mind = state.controls[control]
+    if mind.call == INSTALL:
+        head, entries = state.claim, [n.claimed for n in state.nodes]
+    elif mind.call == INSTALL_OUTCOME:
+        head, entries = state.outcome, [n.concluded for n in state.nodes]
+    else:
+        head, entries = cast("Head", mind.head), [n.minds[control].entry or NO_ENTRY for n in state.nodes]
+    return store.stick(called(state, control), mind.call, head, entries)
 
 
 def best(state: State, rules: Rules) -> State | None:
@@ -192,17 +163,17 @@ def best(state: State, rules: Rules) -> State | None:
     target = next((i for i, n in enumerate(state.nodes) if n.minds[0].mark & TARGET), -1)
     if call not in ETCD_CALLS:
         after, _ = EFFECTS[call](state, 0, target)
-        return after if call == CLAIM else _called(after, 0)
+        return after if call in (CLAIM, CONCLUDE) else called(after, 0)
     door = next(i for i, n in enumerate(state.nodes) if n.minds[0].mark & DOOR)
     changed = change(state, call, target, door, rules)
-    return None if changed is None else _called(changed, 0)
+    return None if changed is None else called(changed, 0)
 
 
 def _spoil(state: State, target: int) -> State:
     """Whoever still means a node's former member, by its id, means nobody now: a call about it does nothing."""
     for other, mind in enumerate(state.controls):
         if mind.call in (PROMOTE, REMOVE) and state.nodes[target].minds[other].mark & TARGET:
-            state = _called(state, other)
+            state = called(state, other)
     return state
 
 
@@ -213,7 +184,7 @@ def _remembered(state: State, control: int, call: int, target: int, *, answered:
         return state
     minds = state.nodes[target].minds
     mind = minds[control]._replace(done=minds[control].done | bits)
-    return with_node(state, target, minds=_with(minds, control, mind))
+    return with_node(state, target, minds=with_at(minds, control, mind))
 
 
 def _claim(state: State, control: int, _target: int) -> tuple[State, str]:
@@ -225,8 +196,8 @@ def _claim(state: State, control: int, _target: int) -> tuple[State, str]:
         problem = after_claim(state, head, entries)
         nodes = tuple([n._replace(claimed=e or NO_ENTRY) for n, e in zip(state.nodes, entries, strict=True)])
         claimed = state._replace(nodes=nodes, claim=head)
-    after = _called(claimed, control)
-    return after._replace(controls=_with(after.controls, control, NO_CONTROL._replace(call=INSTALL))), problem
+    after = called(claimed, control)
+    return after._replace(controls=with_at(after.controls, control, NO_CONTROL._replace(call=INSTALL))), problem
 
 
 def _install(state: State, _control: int, _target: int) -> tuple[State, str]:
@@ -234,6 +205,36 @@ def _install(state: State, _control: int, _target: int) -> tuple[State, str]:
         return state, ""
     nodes = tuple([n._replace(entry=n.claimed) for n in state.nodes])
     return state._replace(nodes=nodes, head=state.claim, plain=0), ""
+
+
+def _conclude(state: State, control: int, _target: int) -> tuple[State, str]:
+    """Create the outcome, unless it was; what is to be installed is the outcome, whoever's it is."""
+    mind = state.controls[control]
+    head = cast("Head", mind.head)
+    decided, problem = state, ""
+    if _forms(state, head) and state.outcome == NO_HEAD:
+        nodes = tuple([n._replace(concluded=n.minds[control].entry or NO_ENTRY) for n in state.nodes])
+        decided = state._replace(nodes=nodes, outcome=head)
+        problem = after_write(state, _with_outcome(decided), is_current=not mind.is_outdated)
+    after = called(decided, control)
+    install = NO_CONTROL._replace(call=INSTALL_OUTCOME, head=Head(head.generation))
+    return after._replace(controls=with_at(after.controls, control, install)), problem
+
+
+def _install_outcome(state: State, control: int, _target: int) -> tuple[State, str]:
+    if not _forms(state, cast("Head", state.controls[control].head)) or state.outcome == NO_HEAD:
+        return state, ""
+    after = _with_outcome(state)
+    # What its members have become since it was decided is for the next look.
+    return outdate(after, but=control), after_write(state, after, is_current=False)
+
+
+def _forms(state: State, head: Head) -> bool:
+    return state.head.state == NEW and state.head.generation == head.generation
+
+
+def _with_outcome(state: State) -> State:
+    return store.write(state, state.outcome, [n.concluded for n in state.nodes])
 
 
 def _write(state: State, control: int, _target: int) -> tuple[State, str]:
@@ -272,6 +273,8 @@ COMPLETIONS = {
 EFFECTS = {
     CLAIM: _claim,
     INSTALL: _install,
+    CONCLUDE: _conclude,
+    INSTALL_OUTCOME: _install_outcome,
     WRITE: _write,
     WRITE_PLAIN: _write_plain,
     MARK_UNHEALTHY: _mark_unhealthy,
@@ -283,7 +286,3 @@ def _some_voter(state: State) -> int:
     """Return a voter through which a late call goes."""
     ready = (i for i, n in enumerate(state.nodes) if n.process == READY and is_acting(n))
     return next(ready, 0)
-
-
-def _with(values: tuple[T, ...], index: int, value: T) -> tuple[T, ...]:
-    return (*values[:index], value, *values[index + 1 :])

@@ -90,7 +90,15 @@ def _add(state: State, call: int, target: int, door: int, rules: Rules) -> State
         return None
     if call == ADD_LEARNER and any(n.member in (LEARNER, LEARNER_UNSTARTED) for n in state.nodes):
         return None
-    said = (node.entry, node.claimed, node.known, node.recalled, node.stuck, *(m.entry for m in node.minds))
+    said = (
+        node.entry,
+        node.claimed,
+        node.concluded,
+        node.known,
+        node.recalled,
+        node.stuck,
+        *(m.entry for m in node.minds),
+    )
     used = {s.life for s in said if s}
     if node.is_late:  # what is under way was about an id that is no more
         state = with_node(state._replace(late=NO_CALL), target, is_late=0)

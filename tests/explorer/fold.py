@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.explorer.state import (
     EMPTY,
     ENDED,
+    NEW,
     NO_ENTRY,
+    NO_HEAD,
     NO_RECORD,
     NOBODY,
     OFF,
@@ -33,6 +35,9 @@ def settle(state: State) -> tuple[State, tuple[int, ...]]:
         nodes = [n._replace(claimed=NO_ENTRY) if n.claimed != NO_ENTRY else n for n in nodes]
     if any(n.known for n in nodes) and not any(n.is_behind for n in nodes):
         nodes = [n._replace(known=()) for n in nodes]
+    outcome = state.outcome
+    if outcome != NO_HEAD and (state.head.state != NEW or state.head.generation != outcome.generation):
+        outcome, nodes = NO_HEAD, [n._replace(concluded=NO_ENTRY) if n.concluded != NO_ENTRY else n for n in nodes]
     _keep_apart(nodes)
     # Sorted before the election, so that it does not depend on an order that means nothing, and after it.
     order = sorted([i for i, n in enumerate(nodes) if n.lifecycle or not _is_over(n)], key=nodes.__getitem__)
@@ -40,7 +45,8 @@ def settle(state: State) -> tuple[State, tuple[int, ...]]:
     if any(elected):
         order.sort(key=nodes.__getitem__)
     window = state.is_window_over if state.head.state in (NO_RECORD, RETIRED) else 0
-    return state._replace(nodes=tuple([nodes[i] for i in order]), is_window_over=window), tuple(order)
+    settled = state._replace(nodes=tuple([nodes[i] for i in order]), outcome=outcome, is_window_over=window)
+    return settled, tuple(order)
 
 
 def _elect(nodes: list[Node], order: list[int], cluster: int) -> bool:
@@ -75,6 +81,7 @@ def _is_over(node: Node) -> bool:
         and not node.member
         and node.entry == NO_ENTRY
         and node.claimed == NO_ENTRY
+        and node.concluded == NO_ENTRY
         and not node.is_late
         and not node.known
         and not node.recalled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.explorer import effects, hosts, store, world
+from tests.explorer import effects, hosts, memory, store, world
 from tests.explorer.etcd import Rules
 from tests.explorer.fold import settle
 from tests.explorer.mind import choices
@@ -101,21 +101,21 @@ class Progress:
     def _act(self, state: State) -> tuple[State | None, str, frozenset[int]]:
         """Have the controller look once and make its call."""
         choice, _ = next(choices(state, 0, has_learners=self._rules.has_learners))
-        acting = effects.decide(state, 0, choice)
+        acting = memory.decide(state, 0, choice)
         while acting.controls[0].call != NO_CALL:
             made = effects.best(acting, self._rules)
             if made is None:
                 return None, f"{choice.text}: refused", choice.keeps
             acting = made
-        acted = effects.forget(acting, 0)
+        acted = memory.forget(acting, 0)
         return (acted if settle(acted)[0] != state else None), choice.text, choice.keeps
 
 
 def _calm(state: State) -> State | None:
     """End what is under way: second controllers, old answers, stuck calls, partitions."""
     for control in range(len(state.controls)):
-        if effects.forget(state, control) != state:
-            return effects.forget(state, control)
+        if memory.forget(state, control) != state:
+            return memory.forget(state, control)
     if state.lag:
         return world.catch_up(state)
     if state.recalled or state.stuck:

@@ -114,16 +114,6 @@ SCOPES = {
     )
 }
 
-# What a second controller, running by mistake, can still do: Parameter Store has no "write if unchanged".
-_OF_TWO = frozenset(
-    {
-        "INV-1: a generation that is over comes back",
-        "INV-1: a cluster is written off whose member stays",
-        "INV-5: an instance goes into service without a started voter",
-        "INV-5: an instance is let go that still is a member",
-        "INV-8: stuck, the controller says: Wait: the last generation is not gone yet",
-    }
-)
 # What a write that comes late, or a read that is old, can still do for the same reason.
 _OF_THE_STORE = frozenset(
     {
@@ -147,8 +137,6 @@ def known_problems(scope: str) -> frozenset[str]:
     """Return the known problems that a search of a scope passes over: docs/explorer.md tells of each."""
     start = SCOPES[scope].start
     problems: frozenset[str] = frozenset()
-    if len(start.controls) > 1:
-        problems |= _OF_TWO
     if (start.budget.recall or start.budget.late_write) and scope not in ("recall-3", "record-3-late"):
         problems |= _OF_THE_STORE
     if scope == "form-3-wipe":

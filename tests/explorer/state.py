@@ -39,9 +39,11 @@ NO_RECORD, NEW, EXISTING, RETIRED = range(4)
     ABANDON_LAUNCH,
     CONTINUE_TERMINATION,
     MARK_UNHEALTHY,
-) = range(14)
+    CONCLUDE,
+    INSTALL_OUTCOME,
+) = range(16)
 MEMBERSHIP_CALLS: Final = frozenset({ADD_LEARNER, ADD_VOTER, PROMOTE, REMOVE})
-RECORD_CALLS: Final = frozenset({CLAIM, INSTALL, WRITE})
+RECORD_CALLS: Final = frozenset({CLAIM, INSTALL, CONCLUDE, INSTALL_OUTCOME, WRITE})
 # Mind.mark, bits
 UNMARKED, TARGET, DOOR = range(3)
 # Mind.done, bits
@@ -93,6 +95,7 @@ class Node(NamedTuple):
         is_caught_up: Its log is the leader's.
         has_file: The agent has written a file with state ``new``, and etcd has not started from it yet.
         claimed: What the last claim says of it, until that is the record.
+        concluded: What the outcome of the formation says of it, until that is the record.
         lag: What a lagging AWS says of it; () while AWS does not lag.
         is_twin: It shares its address with the other twin.
         is_late: A change that is under way is about it.
@@ -115,6 +118,7 @@ class Node(NamedTuple):
     has_file: int = 0
     entry: Entry = Entry()
     claimed: Entry = Entry()
+    concluded: Entry = Entry()
     lag: Seen | tuple[()] = ()
     is_twin: int = 0
     is_late: int = 0
@@ -180,6 +184,7 @@ class State(NamedTuple):
     Attributes:
         plain: Whether the plain list is the record's.
         claim: The last claim.
+        outcome: How the formation ended, until that is the record.
         lag: 0 while AWS does not lag, else 1 + the desired capacity that it says.
         is_window_over: Whether the gather window is.
         late: The membership call that is under way without its caller knowing.
@@ -193,6 +198,7 @@ class State(NamedTuple):
     head: Head = Head()
     plain: int = 0
     claim: Head = Head()
+    outcome: Head = Head()
     lag: int = 0
     is_window_over: int = 0
     controls: tuple[Control, ...] = (Control(),)
@@ -219,6 +225,7 @@ class Step(NamedTuple):
 
 NO_ENTRY: Final = Entry()
 NOT_LISTED: Final = Listed()
+NO_HEAD: Final = Head()
 NO_CONTROL: Final = Control()
 NO_MIND: Final = Mind()
 

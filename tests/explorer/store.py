@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from tests.explorer.state import (
     CLAIM,
+    CONCLUDE,
     INSTALL,
+    NEW,
     NO_ENTRY,
+    NO_HEAD,
     NO_RECORD,
     Entry,
     Head,
@@ -58,6 +61,11 @@ def _land(state: State) -> State:
             return state
         nodes = tuple([n._replace(claimed=e) for n, e in zip(state.nodes, entries, strict=True)])
         return state._replace(nodes=nodes, claim=head)
+    if call == CONCLUDE:
+        if state.outcome != NO_HEAD or (state.head.state, state.head.generation) != (NEW, head.generation):
+            return state
+        nodes = tuple([n._replace(concluded=e) for n, e in zip(state.nodes, entries, strict=True)])
+        return state._replace(nodes=nodes, outcome=head)
     if call == _CREATE and state.head.state != NO_RECORD:
         return state
     return write(state, head, entries)

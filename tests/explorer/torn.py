@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tests.explorer.effects import decide, name_of
+from tests.explorer.effects import name_of
 from tests.explorer.etcd import Rules
 from tests.explorer.fold import settle
+from tests.explorer.memory import decide
 from tests.explorer.mind import choices_of
 from tests.explorer.sight import SILENT, Age, Fact, Sight, sight_of
 from tests.explorer.state import NO_CALL, State, Step
