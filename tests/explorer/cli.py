@@ -11,6 +11,7 @@ import argparse
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
+from tests.explorer.progress import Progress
 from tests.explorer.say import say
 from tests.explorer.scopes import SCOPES, known_problems
 from tests.explorer.search import Result, explore, replay
@@ -29,7 +30,7 @@ def main() -> int:
     results = _explore_all(names, options)
     seconds = time.monotonic() - began
     total = sum(r.states for r in results)
-    findings = [f for r in results for f in r.findings]
+    findings = sorted((f for r in results for f in r.findings), key=lambda f: len(f.story))
     exhausted = sum(r.is_exhausted for r in results)
     say(
         f"{total} distinct states in {seconds:.0f} s, {total / seconds:.0f} a second; "
@@ -101,7 +102,9 @@ def _first(names: list[str], options: argparse.Namespace) -> int:
 
 def _replay(text: str) -> int:
     name, _, token = text.partition(":")
-    _, story, problem = replay(SCOPES[name], tuple(int(n) for n in token.split(".") if n))
+    scope = SCOPES[name]
+    state, story, problem = replay(scope, tuple(int(n) for n in token.split(".") if n))
+    problem = problem or Progress(scope.rules).problem(state)
     for number, line in enumerate(story, 1):
         say(f"{number:4}. {line}")
     say(problem)

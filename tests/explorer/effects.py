@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from typing import TypeVar, cast
+from typing import cast
 
-from tests.explorer import world
+from tests.explorer import store, world
 from tests.explorer.etcd import Rules, change
-from tests.explorer.mind import Choice, choices
+from tests.explorer.memory import called, decide, forget, with_at
+from tests.explorer.mind import choices
 from tests.explorer.properties import after_change, after_claim, after_completion, after_transfer, after_write
 from tests.explorer.state import (
     ABANDON_LAUNCH,
@@ -32,27 +34,25 @@ from tests.explorer.state import (
     NO_CONTROL,
     NO_ENTRY,
     NO_HEAD,
-    NO_MIND,
     PROMOTE,
     READY,
+    RECORD_CALLS,
     REMOVE,
     TARGET,
     TERMINATION_DONE,
     WAITING,
     WRITE,
     WRITE_PLAIN,
-    Control,
     Head,
-    Mind,
     State,
     Step,
     is_acting,
+    outdate,
     with_node,
 )
-from tests.explorer.world import abandon, outdate, release
+from tests.explorer.world import abandon, release
 
-T = TypeVar("T")
-_OLD = {(0, 0): "", (1, 0): " (the group is old)", (0, 1): " (EC2 is old)", (1, 1): " (group and EC2 are old)"}
+_OLD = ("the group", "EC2", "the record")
 ETCD_CALLS = MEMBERSHIP_CALLS | {MOVE_LEADERSHIP}
 CALLS = (
     "nothing", "claim the generation", "install the claimed record", "write the record", "write the plain list",
@@ -64,19 +64,25 @@ CALLS = (
 
 def steps(state: State, control: int, rules: Rules) -> Iterator[Step]:
     """Yield what a controller may do next: look and decide, make its call, or be cut off."""
-    who = "the controller" if control == 0 else "the other controller"
+    who = name_of(control)
     if state.controls[control].call != NO_CALL:
         yield from _calls(state, control, rules, who)
     else:
-        for choice, group_lags, ec2_lags in choices(state, control, has_learners=rules.has_learners):
-            seen = state if rules.reads_go_back else world.see(state, group_lags, ec2_lags)
+        for choice, age in choices(state, control, has_learners=rules.has_learners):
+            seen = state if rules.reads_go_back else world.see(state, age.group, age.ec2)
             decided = decide(seen, control, choice)
             if decided != state or choice.problem:
-                text = f"{who} looks: {choice.text}{' {0}' * (choice.target >= 0)}"
-                yield Step(text + _OLD[group_lags, ec2_lags], choice.target, decided, choice.problem)
+                old = " and ".join(itertools.compress(_OLD, age))
+                text = f"{who} looks: {choice.text}{' {0}' * (choice.target >= 0)}{f' ({old}: old)' * bool(old)}"
+                yield Step(text, choice.target, decided, choice.problem)
     forgotten = forget(state, control)
     if forgotten != state:
         yield Step(f"{who} is cut off", -1, forgotten)
+
+
+def name_of(control: int) -> str:
+    """Return what a story calls a controller."""
+    return "the controller" if control == 0 else "the other controller"
 
 
 def land(state: State, rules: Rules) -> Iterator[Step]:
@@ -90,37 +96,6 @@ def land(state: State, rules: Rules) -> Iterator[Step]:
         yield Step(f"what had got stuck never takes effect: {CALLS[state.late]}", i, landed)
 
 
-def decide(state: State, control: int, choice: Choice) -> State:
-    """Have a controller make up its mind; at the end of a run it forgets everything."""
-    if choice.call == NO_CALL:
-        return forget(state, control) if choice.ends_run else state
-    nodes = tuple(
-        [
-            n._replace(minds=_with(n.minds, control, n.minds[control]._replace(mark=mark, entry=entry)))
-            for n, (mark, entry) in zip(state.nodes, choice.marks, strict=True)
-        ]
-    )
-    decided = state.controls[control]._replace(call=choice.call, head=choice.head, is_outdated=0)
-    return state._replace(nodes=nodes, controls=_with(state.controls, control, decided))
-
-
-def forget(state: State, control: int) -> State:
-    """End a run: its memory is gone."""
-    nodes = [
-        n if n.minds[control] == NO_MIND else n._replace(minds=_with(n.minds, control, NO_MIND)) for n in state.nodes
-    ]
-    return state._replace(nodes=tuple(nodes), controls=_with(state.controls, control, NO_CONTROL))
-
-
-def _called(state: State, control: int) -> State:
-    """Take the call off a controller's mind; what it has done stays in it."""
-    nodes = tuple([n._replace(minds=_with(n.minds, control, Mind(done=n.minds[control].done))) for n in state.nodes])
-    mind = state.controls[control]
-    return state._replace(
-        nodes=nodes, controls=_with(state.controls, control, Control(transfer_failed=mind.transfer_failed))
-    )
-
-
 def _calls(state: State, control: int, rules: Rules, who: str) -> Iterator[Step]:
     """Make the call that is on a controller's mind."""
     call = state.controls[control].call
@@ -130,10 +105,13 @@ def _calls(state: State, control: int, rules: Rules, who: str) -> Iterator[Step]
         yield from _etcd_calls(state, control, rules, target, what)
         return
     after, problem = EFFECTS[call](state, control, target)
-    done = after if call in (CLAIM, CONCLUDE) else _called(after, control)
+    is_there = call != INSTALL_OUTCOME or state.outcome != NO_HEAD
+    if call in RECORD_CALLS and is_there and state.budget.late_write and not state.stuck:
+        yield Step(f"{what}: it gets stuck, and {who} gives up", target, _stick(state, control))
+    done = after if call in (CLAIM, CONCLUDE) else called(after, control)
     yield Step(what, target, _remembered(done, control, call, target, answered=True), problem)
     for effect, text in ((after, "the answer is lost"), (state, "it fails")):
-        lost = _called(effect, control)  # the run goes on: it looks again
+        lost = called(effect, control)  # the run goes on: it looks again
         yield Step(f"{what}: {text}", target, lost)
         if call in COMPLETIONS:  # others come first
             left_alone = _remembered(lost, control, call, target, answered=False)
@@ -143,10 +121,10 @@ def _calls(state: State, control: int, rules: Rules, who: str) -> Iterator[Step]
 def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str) -> Iterator[Step]:
     mind = state.controls[control]
     door = next(i for i, n in enumerate(state.nodes) if n.minds[control].mark & DOOR)
-    failed = _called(state, control)
+    failed = called(state, control)
     if mind.call == MOVE_LEADERSHIP:
         tried = failed.controls[control]._replace(transfer_failed=1)
-        failed = failed._replace(controls=_with(failed.controls, control, tried))
+        failed = failed._replace(controls=with_at(failed.controls, control, tried))
     problem = after_transfer(state, target, is_current=not mind.is_outdated) if mind.call == MOVE_LEADERSHIP else ""
     yield Step(f"{what}: it is refused, or lost on its way", target, failed, problem)
     changed = change(state, mind.call, target, door, rules)
@@ -158,13 +136,25 @@ def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str
         changed = outdate(changed, but=control) if mind.call != MOVE_LEADERSHIP else changed
         if mind.call in (ADD_LEARNER, ADD_VOTER):
             changed = _spoil(changed, target)
-        yield Step(what, target, _called(changed, control), problem)
+        yield Step(what, target, called(changed, control), problem)
         if mind.call == MOVE_LEADERSHIP:
-            answerless = failed._replace(nodes=_called(changed, control).nodes)
+            answerless = failed._replace(nodes=called(changed, control).nodes)
             yield Step(f"{what}: the answer is lost", target, answerless)
     if mind.call in MEMBERSHIP_CALLS and state.budget.late and state.late == NO_CALL:
         paid = failed._replace(late=mind.call, budget=state.budget._replace(late=state.budget.late - 1))
         yield Step(f"{what}: it gets stuck", target, with_node(paid, target, is_late=1))
+
+
+def _stick(state: State, control: int) -> State:
+    """Have the write of a record that is on a controller's mind be under way, whatever becomes of its run."""
+    mind = state.controls[control]
+    if mind.call == INSTALL:
+        head, entries = state.claim, [n.claimed for n in state.nodes]
+    elif mind.call == INSTALL_OUTCOME:
+        head, entries = state.outcome, [n.concluded for n in state.nodes]
+    else:
+        head, entries = cast("Head", mind.head), [n.minds[control].entry or NO_ENTRY for n in state.nodes]
+    return store.stick(called(state, control), mind.call, head, entries)
 
 
 def best(state: State, rules: Rules) -> State | None:
@@ -173,17 +163,17 @@ def best(state: State, rules: Rules) -> State | None:
     target = next((i for i, n in enumerate(state.nodes) if n.minds[0].mark & TARGET), -1)
     if call not in ETCD_CALLS:
         after, _ = EFFECTS[call](state, 0, target)
-        return after if call in (CLAIM, CONCLUDE) else _called(after, 0)
+        return after if call in (CLAIM, CONCLUDE) else called(after, 0)
     door = next(i for i, n in enumerate(state.nodes) if n.minds[0].mark & DOOR)
     changed = change(state, call, target, door, rules)
-    return None if changed is None else _called(changed, 0)
+    return None if changed is None else called(changed, 0)
 
 
 def _spoil(state: State, target: int) -> State:
     """Whoever still means a node's former member, by its id, means nobody now: a call about it does nothing."""
     for other, mind in enumerate(state.controls):
         if mind.call in (PROMOTE, REMOVE) and state.nodes[target].minds[other].mark & TARGET:
-            state = _called(state, other)
+            state = called(state, other)
     return state
 
 
@@ -194,7 +184,7 @@ def _remembered(state: State, control: int, call: int, target: int, *, answered:
         return state
     minds = state.nodes[target].minds
     mind = minds[control]._replace(done=minds[control].done | bits)
-    return with_node(state, target, minds=_with(minds, control, mind))
+    return with_node(state, target, minds=with_at(minds, control, mind))
 
 
 def _claim(state: State, control: int, _target: int) -> tuple[State, str]:
@@ -206,8 +196,8 @@ def _claim(state: State, control: int, _target: int) -> tuple[State, str]:
         problem = after_claim(state, head, entries)
         nodes = tuple([n._replace(claimed=e or NO_ENTRY) for n, e in zip(state.nodes, entries, strict=True)])
         claimed = state._replace(nodes=nodes, claim=head)
-    after = _called(claimed, control)
-    return after._replace(controls=_with(after.controls, control, NO_CONTROL._replace(call=INSTALL))), problem
+    after = called(claimed, control)
+    return after._replace(controls=with_at(after.controls, control, NO_CONTROL._replace(call=INSTALL))), problem
 
 
 def _install(state: State, _control: int, _target: int) -> tuple[State, str]:
@@ -226,9 +216,9 @@ def _conclude(state: State, control: int, _target: int) -> tuple[State, str]:
         nodes = tuple([n._replace(concluded=n.minds[control].entry or NO_ENTRY) for n in state.nodes])
         decided = state._replace(nodes=nodes, outcome=head)
         problem = after_write(state, _with_outcome(decided), is_current=not mind.is_outdated)
-    after = _called(decided, control)
+    after = called(decided, control)
     install = NO_CONTROL._replace(call=INSTALL_OUTCOME, head=Head(head.generation))
-    return after._replace(controls=_with(after.controls, control, install)), problem
+    return after._replace(controls=with_at(after.controls, control, install)), problem
 
 
 def _install_outcome(state: State, control: int, _target: int) -> tuple[State, str]:
@@ -244,17 +234,13 @@ def _forms(state: State, head: Head) -> bool:
 
 
 def _with_outcome(state: State) -> State:
-    nodes = tuple([n._replace(entry=n.concluded) for n in state.nodes])
-    is_same = all((a.entry.kind == 0) == (b.entry.kind == 0) for a, b in zip(state.nodes, nodes, strict=True))
-    return state._replace(nodes=nodes, head=state.outcome, plain=int(state.plain and is_same))
+    return store.write(state, state.outcome, [n.concluded for n in state.nodes])
 
 
 def _write(state: State, control: int, _target: int) -> tuple[State, str]:
     mind = state.controls[control]
-    nodes = tuple([n._replace(entry=n.minds[control].entry or NO_ENTRY) for n in state.nodes])
-    is_same = all((a.entry.kind == 0) == (b.entry.kind == 0) for a, b in zip(state.nodes, nodes, strict=True))
-    head = cast("Head", mind.head)
-    after = state._replace(nodes=nodes, head=head, plain=int(state.plain and is_same))
+    entries = [n.minds[control].entry or NO_ENTRY for n in state.nodes]
+    after = store.write(state, cast("Head", mind.head), entries)
     problem = after_write(state, after, is_current=not mind.is_outdated)
     return outdate(after, but=control) if after != state else after, problem
 
@@ -300,7 +286,3 @@ def _some_voter(state: State) -> int:
     """Return a voter through which a late call goes."""
     ready = (i for i, n in enumerate(state.nodes) if n.process == READY and is_acting(n))
     return next(ready, 0)
-
-
-def _with(values: tuple[T, ...], index: int, value: T) -> tuple[T, ...]:
-    return (*values[:index], value, *values[index + 1 :])

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from tests.explorer.state import (
     ADD_LEARNER,
     ADD_VOTER,
+    CONNECTED,
+    EARLY,
     EMPTY,
     FOREIGN,
-    HIDDEN,
     LEARNER,
     LEARNER_UNSTARTED,
     MOVE_LEADERSHIP,
@@ -20,7 +21,6 @@ from tests.explorer.state import (
     PROMOTE,
     READY,
     REMOVE,
-    STARTING,
     VOTER,
     VOTER_UNSTARTED,
     Node,
@@ -29,8 +29,6 @@ from tests.explorer.state import (
     is_acting,
     with_node,
 )
-
-CONNECTED = (STARTING, READY, HIDDEN)
 
 
 class Rules(NamedTuple):
@@ -50,7 +48,7 @@ class Rules(NamedTuple):
 def change(state: State, call: int, target: int, door: int, rules: Rules) -> State | None:
     """Return the state after a change, asked of the etcd at ``door``; None where etcd does not make it."""
     asked = state.nodes[door]
-    if asked.process != READY or not asked.member or not has_quorum(state.nodes, asked.cluster):
+    if asked.process not in (READY, EARLY) or not asked.member or not has_quorum(state.nodes, asked.cluster):
         return None
     if asked.member not in (VOTER, VOTER_UNSTARTED):
         return None
@@ -92,7 +90,16 @@ def _add(state: State, call: int, target: int, door: int, rules: Rules) -> State
         return None
     if call == ADD_LEARNER and any(n.member in (LEARNER, LEARNER_UNSTARTED) for n in state.nodes):
         return None
-    used = {node.entry.life, node.claimed.life} | {m.entry.life for m in node.minds if m.entry}
+    said = (
+        node.entry,
+        node.claimed,
+        node.concluded,
+        node.known,
+        node.recalled,
+        node.stuck,
+        *(m.entry for m in node.minds),
+    )
+    used = {s.life for s in said if s}
     if node.is_late:  # what is under way was about an id that is no more
         state = with_node(state._replace(late=NO_CALL), target, is_late=0)
     return with_node(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, cast
@@ -13,7 +14,7 @@ from etcd_aws_cluster.core.record import Record
 from etcd_aws_cluster.core.view import View
 from tests.explorer.executor import call_of
 from tests.explorer.render import POLICY, Names, entries_of, head_of
-from tests.explorer.sight import SILENT, Sight, sight_of, view_of
+from tests.explorer.sight import SILENT, Age, Sight, sight_of, view_of
 from tests.explorer.state import (
     ABANDON_LAUNCH,
     ADD_LEARNER,
@@ -68,6 +69,11 @@ class Choice(NamedTuple):
         return next((i for i, (mark, _) in enumerate(self.marks) if mark & TARGET), -1)
 
 
+_AGES = {
+    (lags, recalls): [Age(*old) for old in itertools.product(*[(0, 1) if i else (0,) for i in (lags, lags, recalls)])]
+    for lags in (False, True)
+    for recalls in (False, True)
+}
 _memory: dict[Sight, tuple[Choice, ...]] = {}
 
 
@@ -76,18 +82,19 @@ def forget() -> None:
     _memory.clear()
 
 
-def choices(state: State, control: int, *, has_learners: bool) -> Iterator[tuple[Choice, int, int]]:
+def choices(state: State, control: int, *, has_learners: bool) -> Iterator[tuple[Choice, Age]]:
     """Yield what a controller may decide now, whatever of AWS is old and whichever way ties are broken.
 
     Yields:
-        The choice, and whether it rests on an old answer about the group, and on one about the instances.
+        The choice, and which old answers it rests on; the first rests on none.
     """
-    for group_lags, ec2_lags in ((0, 0), (0, 1), (1, 0), (1, 1)) if state.lag else ((0, 0),):
-        for choice in _choices(sight_of(state, control, group_lags, ec2_lags, has_learners=has_learners)):
-            yield choice, group_lags, ec2_lags
+    for age in _AGES[state.lag > 0, bool(state.recalled)]:
+        for choice in choices_of(sight_of(state, control, age, has_learners=has_learners)):
+            yield choice, age
 
 
-def _choices(sight: Sight) -> tuple[Choice, ...]:
+def choices_of(sight: Sight) -> tuple[Choice, ...]:
+    """Return what the shipped code may decide at a sight."""
     order = sorted(range(len(sight.facts)), key=sight.facts.__getitem__)
     key = sight._replace(facts=tuple([sight.facts[i] for i in order]))
     known = _memory.get(key)

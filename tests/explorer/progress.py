@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.explorer import effects, world
+from tests.explorer import effects, hosts, memory, store, world
 from tests.explorer.etcd import Rules
+from tests.explorer.fold import settle
 from tests.explorer.mind import choices
 from tests.explorer.state import (
     CUT,
@@ -26,9 +27,9 @@ from tests.explorer.state import (
     UNLISTED,
     VOTER,
     WAITING,
+    Node,
     State,
     has_quorum,
-    settle,
     with_node,
 )
 
@@ -99,31 +100,33 @@ class Progress:
 
     def _act(self, state: State) -> tuple[State | None, str, frozenset[int]]:
         """Have the controller look once and make its call."""
-        choice, _, _ = next(choices(state, 0, has_learners=self._rules.has_learners))
-        acting = effects.decide(state, 0, choice)
+        choice, _ = next(choices(state, 0, has_learners=self._rules.has_learners))
+        acting = memory.decide(state, 0, choice)
         while acting.controls[0].call != NO_CALL:
             made = effects.best(acting, self._rules)
             if made is None:
                 return None, f"{choice.text}: refused", choice.keeps
             acting = made
-        acted = effects.forget(acting, 0)
+        acted = memory.forget(acting, 0)
         return (acted if settle(acted)[0] != state else None), choice.text, choice.keeps
 
 
 def _calm(state: State) -> State | None:
     """End what is under way: second controllers, old answers, stuck calls, partitions."""
     for control in range(len(state.controls)):
-        if effects.forget(state, control) != state:
-            return effects.forget(state, control)
+        if memory.forget(state, control) != state:
+            return memory.forget(state, control)
     if state.lag:
         return world.catch_up(state)
+    if state.recalled or state.stuck:
+        return store.unstick(store.forget(state))
     if state.late != NO_CALL:
         i = next(i for i, n in enumerate(state.nodes) if n.is_late)
         return with_node(state, i, is_late=0)._replace(late=NO_CALL)
     for i, node in enumerate(state.nodes):
         # A hang lasts: the controller has to replace it. Nobody may replace what an operator has set aside.
         if node.process in (HIDDEN, CUT) or (node.process == HUNG and node.lifecycle in (STANDBY, RETAINED, UNLISTED)):
-            return world.heal(state, i)
+            return hosts.heal(state, i)
     return None
 
 
@@ -133,7 +136,7 @@ def _hosts(state: State) -> State | None:
         after = _instance(state, i)
         if after is not None:
             return after
-        for step in world.host_steps(state, i):
+        for step in hosts.host_steps(state, i):
             if settle(step.state)[0] != state:
                 return step.state
     size = world.capacity(state)
@@ -147,6 +150,8 @@ def _hosts(state: State) -> State | None:
 
 def _instance(state: State, i: int) -> State | None:
     node = state.nodes[i]
+    if state.is_deleting and node.lifecycle != UNLISTED:
+        return world.release(state, i)
     if node.ec2 == ENDING:
         return world.end(state, i)
     if node.lifecycle == IN_SERVICE and not (node.is_healthy and node.ec2 == RUNNING):
@@ -156,11 +161,18 @@ def _instance(state: State, i: int) -> State | None:
     return None
 
 
+def is_aside(node: Node) -> bool:
+    """Whether an instance has been set aside: on standby, retained, detached."""
+    return node.lifecycle in (STANDBY, RETAINED) or (node.lifecycle == UNLISTED and node.ec2 == RUNNING)
+
+
 def is_goal(state: State) -> bool:
     """Whether the desired voters are there, all in service, and all is written down."""
     voters = {i for i, n in enumerate(state.nodes) if n.member}
     in_service = {i for i, n in enumerate(state.nodes) if n.lifecycle == IN_SERVICE}
-    aside = {i for i, n in enumerate(state.nodes) if n.lifecycle in (STANDBY, RETAINED)}
+    if state.is_deleting:
+        return all(n.lifecycle == UNLISTED for n in state.nodes)
+    aside = {i for i, n in enumerate(state.nodes) if is_aside(n)}
     if not state.desired and not aside:
         return not in_service and all(n.ec2 == ENDED for n in state.nodes) and state.head.state != NEW
     return (
@@ -176,11 +188,10 @@ def is_goal(state: State) -> bool:
 
 def is_beyond_help(state: State) -> bool:
     """Whether only a person can go on: no quorum is left, or something stays that the controller may not touch."""
-    kept = (STANDBY, RETAINED)
     if state.head.state == EXISTING:
-        dead = any(n.member and n.process == OFF and n.lifecycle in kept for n in state.nodes)
+        dead = any(n.member and n.process == OFF and is_aside(n) for n in state.nodes)
         return dead or not has_quorum(state.nodes, state.head.cluster)
     if state.head.state == NO_RECORD:
         alone = any(n.lifecycle in (IN_SERVICE, STANDBY) for n in state.nodes)
         return alone and not any(has_quorum(state.nodes, n.cluster) for n in state.nodes)
-    return state.head.state in (RETIRED, NEW) and any(n.lifecycle in kept and n.ec2 != ENDED for n in state.nodes)
+    return state.head.state in (RETIRED, NEW) and any(is_aside(n) and n.ec2 != ENDED for n in state.nodes)

@@ -6,12 +6,14 @@ looked that it could not know: a race that no looking could have avoided is not 
 
 from __future__ import annotations
 
-from tests.explorer.etcd import CONNECTED, Rules
+from tests.explorer.etcd import Rules
 from tests.explorer.state import (
     ABANDON_LAUNCH,
     ADD_VOTER,
+    CONNECTED,
     CONTINUE_LAUNCH,
     CONTINUE_TERMINATION,
+    EARLY,
     ENDED,
     EXISTING,
     HIDDEN,
@@ -121,7 +123,7 @@ def after_write(before: State, after: State, *, is_current: bool) -> str:
         new.generation == old.generation and old.state == RETIRED and new.state != RETIRED
     ):
         return "INV-1: a generation that is over comes back"
-    if new.state == RETIRED and old.state == EXISTING:
+    if new.state == RETIRED and old.state == EXISTING and not before.is_deleting:
         for node in before.nodes:
             stays = node.lifecycle not in (LEAVING, UNLISTED) or (node.lifecycle == UNLISTED and node.ec2 == RUNNING)
             if node.member and node.ec2 == RUNNING and stays:
@@ -140,9 +142,9 @@ def after_completion(before: State, call: int, target: int, *, is_current: bool)
     """Judge a lifecycle action that was completed and was active."""
     node = before.nodes[target]
     if call == CONTINUE_LAUNCH and node.lifecycle == WAITING and node.ec2 != ENDED:
-        if node.member != VOTER or node.data != OWN:
+        if node.member != VOTER or (node.data != OWN and is_current):
             return "INV-5: an instance goes into service without a started voter"
-        serves = node.process in (READY, HIDDEN) and node.is_caught_up and has_quorum(before.nodes, node.cluster)
+        serves = node.process in (READY, HIDDEN, EARLY) and node.is_caught_up and has_quorum(before.nodes, node.cluster)
         if is_current and not serves:
             return "INV-5: an instance goes into service whose voter does not serve"
     if call == CONTINUE_TERMINATION and node.lifecycle == LEAVING:

@@ -10,6 +10,7 @@ from etcd_aws_cluster.core.record import Record, RecordedMember, RecordState
 from tests.explorer.state import (
     COHORT,
     CUT,
+    EARLY,
     ENDED,
     ENDING,
     EXISTING,
@@ -32,6 +33,7 @@ from tests.explorer.state import (
     WAITING,
     Entry,
     Head,
+    Listed,
     Node,
     Seen,
 )
@@ -90,16 +92,16 @@ class Names:
         return self.number((member_id >> LIFE_BITS) - 1), member_id % (1 << LIFE_BITS)
 
 
-def member_of(node: Node, index: int, names: Names) -> Member:
-    """Return a node's entry in the member list."""
-    host = names.address(index, is_twin=node.is_twin)
-    started = node.member in (LEARNER, VOTER)
+def member_of(listed: Listed, index: int, names: Names, *, is_twin: int) -> Member:
+    """Return a node's entry in a member list."""
+    host = names.address(index, is_twin=is_twin)
+    started = listed.member in (LEARNER, VOTER)
     return Member(
-        member_id=names.member(index, node.life),
-        name=names.instance(index) if started or _is_of_cohort(node.member, node.life) else "",
+        member_id=names.member(index, listed.life),
+        name=names.instance(index) if started or _is_of_cohort(listed.member, listed.life) else "",
         peer_urls=(POLICY.peer_url(host),),
         client_urls=(POLICY.client_url(host),) if started else (),
-        is_learner=node.member in (LEARNER_UNSTARTED, LEARNER),
+        is_learner=listed.member in (LEARNER_UNSTARTED, LEARNER),
     )
 
 
@@ -192,7 +194,14 @@ def _entry(recorded: RecordedMember) -> Entry:
 
 
 def group_of(
-    seen: Sequence[Seen], nodes: Sequence[Node], desired: int, *, is_window_over: int, is_known: bool, names: Names
+    seen: Sequence[Seen],
+    nodes: Sequence[Node],
+    desired: int,
+    *,
+    is_window_over: int,
+    is_known: bool,
+    is_deleting: int,
+    names: Names,
 ) -> Group:
     """Return the group as AWS tells it; of instances that it does not list only those in the record are asked for."""
     launched_at = LONG_AGO if is_window_over else NOW
@@ -214,7 +223,7 @@ def group_of(
         name="etcd",
         arn=ARN,
         desired=desired,
-        is_deleting=False,
+        is_deleting=bool(is_deleting),
         instances=tuple(sorted(instances, key=lambda i: i.instance_id)),
         elsewhere={names.instance(i): EC2[seen[i].ec2] for i in asked if seen[i].lifecycle == UNLISTED},
     )
@@ -222,4 +231,4 @@ def group_of(
 
 def answers(node: Node) -> bool:
     """Whether the controller gets an answer of the etcd on a node."""
-    return node.process in (READY, CUT) and node.ec2 != ENDED
+    return node.process in (READY, CUT, EARLY) and node.ec2 != ENDED

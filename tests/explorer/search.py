@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.explorer import effects, world
+from tests.explorer import effects, torn, world
 from tests.explorer.etcd import Rules
+from tests.explorer.fold import settle
 from tests.explorer.progress import Progress
 from tests.explorer.properties import always
-from tests.explorer.state import State, Step, settle
+from tests.explorer.state import State, Step
 
 
 class Scope(NamedTuple):
@@ -60,10 +61,12 @@ class Result:
 
 def successors(state: State, scope: Scope) -> Iterator[Step]:
     """Yield every next step, in a fixed order."""
-    yield from world.steps(state, scope.desires)
-    yield from effects.land(state, scope.rules)
+    happenings = [*world.steps(state, scope.desires), *effects.land(state, scope.rules)]
+    yield from happenings
     for control in range(len(state.controls)):
         yield from effects.steps(state, control, scope.rules)
+        if state.budget.tear:
+            yield from torn.steps(state, control, happenings, scope.rules)
 
 
 def explore(
@@ -91,14 +94,13 @@ def explore(
     progress = Progress(scope.rules)
     start, _ = settle(scope.start)
     parents: dict[int, int] = {hash(start): 0}
-    queue: deque[tuple[State, int]] = deque([(start, 0)])
+    queue: deque[tuple[State, int, int]] = deque([(start, hash(start), 0)])
     problems = dict.fromkeys(known, 0)
     while queue and len(parents) < states and len(result.findings) < most_findings:
-        state, depth = queue.popleft()
+        state, mark, depth = queue.popleft()
         result.depth = depth
-        mark = hash(state)
         if result.transitions & 63 == 0 and time.monotonic() - began > seconds:
-            queue.append((state, depth))
+            queue.append((state, mark, depth))
             break
         if progress_every and mark % progress_every == 0:
             stuck = progress.problem(state)
@@ -117,7 +119,7 @@ def explore(
             key = hash(after)
             if key not in parents:
                 parents[key] = mark
-                queue.append((after, depth + 1))
+                queue.append((after, key, depth + 1))
     gc.enable()
     result.is_exhausted = not queue
     result.states = len(parents)

@@ -11,14 +11,18 @@ from etcd_aws_cluster.core.view import View
 from tests.explorer.render import NOW, POLICY, Names, answers, group_of, member_of, record_of
 from tests.explorer.state import (
     ABANDONED,
+    EARLY,
     LAUNCH_DONE,
+    NO_ENTRY,
     NO_RECORD,
+    NOT_LISTED,
     READY,
     TERMINATION_DONE,
     UNSEEN,
     VOTER_UNSTARTED,
     Entry,
     Head,
+    Listed,
     Node,
     Seen,
     State,
@@ -29,18 +33,30 @@ from tests.explorer.state import (
 SILENT, ANSWERS, LINEARIZABLE = range(3)
 
 
+class Age(NamedTuple):
+    """Which answers of AWS are old: about the group, the instances, the record."""
+
+    group: int = 0
+    ec2: int = 0
+    record: int = 0
+
+
 class Fact(NamedTuple):
-    """What a controller learns and remembers of a node."""
+    """What a controller learns and remembers of a node.
+
+    Attributes:
+        listed: It in the member list as it is.
+        known: It in the member list as it was, which the etcd answers with that ``is_behind``.
+    """
 
     seen: Seen
     reading: int
-    member: int
-    cluster: int
-    life: int
-    leads: int
+    listed: Listed
     entry: Entry
     done: int
     is_twin: int
+    is_behind: int = 0
+    known: Listed = NOT_LISTED
 
 
 class Sight(NamedTuple):
@@ -51,66 +67,67 @@ class Sight(NamedTuple):
     head: Head
     is_plain: int
     is_window_over: int
+    is_deleting: int
     transfer_failed: int
     has_learners: bool
 
 
-def sight_of(state: State, control: int, group_lags: int, ec2_lags: int, *, has_learners: bool) -> Sight:
+def sight_of(state: State, control: int, age: Age, *, has_learners: bool) -> Sight:
     quorums = {c: has_quorum(state.nodes, c) for c in {n.cluster for n in state.nodes}}
     return Sight(
-        facts=tuple([_fact(n, control, group_lags, ec2_lags, led=quorums[n.cluster]) for n in state.nodes]),
-        desired=state.lag - 1 if group_lags else state.desired,
-        head=state.head,
-        is_plain=state.plain,
+        facts=tuple([_fact(n, control, age, led=quorums[n.cluster]) for n in state.nodes]),
+        desired=state.lag - 1 if age.group else state.desired,
+        head=state.recalled or state.head if age.record else state.head,
+        is_plain=0 if age.record else state.plain,
         is_window_over=state.is_window_over,
+        is_deleting=state.is_deleting,
         transfer_failed=state.controls[control].transfer_failed,
         has_learners=has_learners,
     )
 
 
-def _fact(node: Node, control: int, group_lags: int, ec2_lags: int, *, led: bool) -> Fact:
+def _fact(node: Node, control: int, age: Age, *, led: bool) -> Fact:
     seen = Seen(node.lifecycle, node.ec2, node.is_healthy)
     if node.lag:
         lag = node.lag
-        group, ec2 = lag if group_lags else seen, lag if ec2_lags else seen
+        group, ec2 = lag if age.group else seen, lag if age.ec2 else seen
         seen = Seen(group.lifecycle, ec2.ec2, group.is_healthy)
     reading = SILENT
     if answers(node):
-        serves = led and node.process == READY and node.member >= VOTER_UNSTARTED and node.is_caught_up
+        # The read waits for what was agreed on before it: one who is behind answers too late.
+        up = node.process in (READY, EARLY) and not node.is_behind
+        serves = led and up and node.member >= VOTER_UNSTARTED and node.is_caught_up
         reading = LINEARIZABLE if serves else ANSWERS
     return Fact(
         seen=seen,
         reading=reading,
-        member=node.member,
-        cluster=node.cluster,
-        life=node.life,
-        leads=node.leads if led else 0,
-        entry=node.entry,
+        listed=Listed(node.member, node.cluster, node.life, node.leads if led else 0),
+        entry=node.recalled or NO_ENTRY if age.record else node.entry,
         done=node.minds[control].done,
         is_twin=node.is_twin,
+        is_behind=node.is_behind if reading == ANSWERS else 0,
+        known=node.known or NOT_LISTED,
     )
 
 
 def view_of(sight: Sight, names: Names) -> View:
     """Return the shipped code's view, put together as ``Observer.look`` does."""
     facts = sight.facts
-    nodes = [
-        Node(member=f.member, cluster=f.cluster, life=f.life, leads=f.leads, entry=f.entry, is_twin=f.is_twin)
-        for f in facts
-    ]
+    nodes = [Node(entry=f.entry, is_twin=f.is_twin) for f in facts]
     group = group_of(
         [f.seen for f in facts],
         nodes,
         sight.desired,
         is_window_over=sight.is_window_over,
         is_known=sight.head.state != NO_RECORD,
+        is_deleting=sight.is_deleting,
         names=names,
     )
     record = record_of(sight.head, nodes, names) if sight.head.state != NO_RECORD else None
     by_endpoint: dict[str, Reading] = {}
     for i, fact in enumerate(facts):
         if fact.reading != SILENT:
-            reading = _reading(i, facts, nodes, names, has_learners=sight.has_learners)
+            reading = reading_of(i, facts, names, has_learners=sight.has_learners)
             by_endpoint[reading.endpoint] = reading
     asked = endpoints(group, record, POLICY)
     done = [(names.instance(i), f.done) for i, f in enumerate(facts) if f.done]
@@ -132,21 +149,28 @@ def view_of(sight: Sight, names: Names) -> View:
     )
 
 
-def _reading(index: int, facts: tuple[Fact, ...], nodes: list[Node], names: Names, *, has_learners: bool) -> Reading:
+def reading_of(index: int, facts: tuple[Fact, ...], names: Names, *, has_learners: bool) -> Reading:
+    """Return what an etcd answers: its own list, and whether a quorum stands behind it."""
     fact = facts[index]
+    mine = [f.known if fact.is_behind else f.listed for f in facts]
+    cluster = mine[index].cluster
     listed = sorted(
-        (member_of(n, i, names) for i, n in enumerate(nodes) if n.member and n.cluster == fact.cluster),
+        (
+            member_of(m, i, names, is_twin=facts[i].is_twin)
+            for i, m in enumerate(mine)
+            if m.member and m.cluster == cluster
+        ),
         key=lambda m: m.member_id,
     )
-    leader = next((i for i, n in enumerate(nodes) if n.leads and n.cluster == fact.cluster), None)
-    is_voter = fact.member >= VOTER_UNSTARTED
+    leader = next((i for i, m in enumerate(mine) if m.leads and m.cluster == cluster), None)
+    is_voter = mine[index].member >= VOTER_UNSTARTED
     return Reading(
         endpoint=POLICY.client_url(names.address(index, is_twin=fact.is_twin)),
-        cluster_id=ClusterId(fact.cluster),
-        member_id=names.member(index, fact.life),
-        leader_id=None if leader is None else names.member(leader, nodes[leader].life),
-        raft_index=10,
-        is_learner=bool(fact.member) and not is_voter,
+        cluster_id=ClusterId(cluster),
+        member_id=names.member(index, mine[index].life),
+        leader_id=None if leader is None else names.member(leader, mine[leader].life),
+        raft_index=9 if fact.is_behind else 10,
+        is_learner=bool(mine[index].member) and not is_voter,
         members=tuple(listed) if fact.reading == LINEARIZABLE else None,
         unproven_members=tuple(listed) if fact.reading == ANSWERS and is_voter and not has_learners else None,
         supports_learners=has_learners,

@@ -13,8 +13,10 @@ from typing import Final, NamedTuple
 UNLISTED, WAITING, IN_SERVICE, LEAVING, STANDBY, RETAINED = range(6)
 # Node.ec2; UNSEEN is only ever observed: EC2 does not show the instance (yet).
 RUNNING, ENDING, ENDED, UNSEEN = range(4)
-# Node.process; HIDDEN answers its peers and not the controller, CUT the controller and not its peers.
-OFF, STARTING, READY, HUNG, HIDDEN, CUT = range(6)
+# Node.process; HIDDEN answers its peers and not the controller, CUT the controller and not its peers; EARLY is
+# STARTING, and answers the controller all the same.
+OFF, STARTING, READY, HUNG, HIDDEN, CUT, EARLY = range(7)
+CONNECTED: Final = (STARTING, READY, HIDDEN, EARLY)
 # Node.data; LOST is gone from a member that has run, FOREIGN is of a membership that is over.
 EMPTY, OWN, FOREIGN, LOST = range(4)
 # Node.member and Entry.kind; COHORT is an entry of a record whose cluster has not formed.
@@ -41,6 +43,7 @@ NO_RECORD, NEW, EXISTING, RETIRED = range(4)
     INSTALL_OUTCOME,
 ) = range(16)
 MEMBERSHIP_CALLS: Final = frozenset({ADD_LEARNER, ADD_VOTER, PROMOTE, REMOVE})
+RECORD_CALLS: Final = frozenset({CLAIM, INSTALL, CONCLUDE, INSTALL_OUTCOME, WRITE})
 # Mind.mark, bits
 UNMARKED, TARGET, DOOR = range(3)
 # Mind.done, bits
@@ -74,6 +77,15 @@ class Seen(NamedTuple):
     is_healthy: int
 
 
+class Listed(NamedTuple):
+    """A node in a member list."""
+
+    member: int = NOBODY
+    cluster: int = 0
+    life: int = 0
+    leads: int = 0
+
+
 class Node(NamedTuple):
     """An instance and everything on it.
 
@@ -87,6 +99,10 @@ class Node(NamedTuple):
         lag: What a lagging AWS says of it; () while AWS does not lag.
         is_twin: It shares its address with the other twin.
         is_late: A change that is under way is about it.
+        is_behind: Its etcd has not applied what was agreed on lately, and knows the member list that once was.
+        known: The node in that list; () while nobody is behind.
+        recalled: What an old read of the record says of it.
+        stuck: What the write of the record that is under way says of it.
     """
 
     lifecycle: int = WAITING
@@ -106,6 +122,10 @@ class Node(NamedTuple):
     lag: Seen | tuple[()] = ()
     is_twin: int = 0
     is_late: int = 0
+    is_behind: int = 0
+    known: Listed | tuple[()] = ()
+    recalled: Entry | tuple[()] = ()
+    stuck: Entry | tuple[()] = ()
     minds: tuple[Mind, ...] = (Mind(),)
 
 
@@ -149,6 +169,13 @@ class Budget(NamedTuple):
     lag: int = 0
     late: int = 0
     twin: int = 0
+    behind: int = 0
+    early: int = 0
+    tear: int = 0
+    recall: int = 0
+    late_write: int = 0
+    detach: int = 0
+    delete: int = 0
 
 
 class State(NamedTuple):
@@ -161,6 +188,9 @@ class State(NamedTuple):
         lag: 0 while AWS does not lag, else 1 + the desired capacity that it says.
         is_window_over: Whether the gather window is.
         late: The membership call that is under way without its caller knowing.
+        recalled: The record that an old read shows; () while every read is current.
+        stuck: The call that writes the record and is under way without its caller knowing, and what it writes.
+        is_deleting: Whether the group is being deleted.
     """
 
     nodes: tuple[Node, ...]
@@ -173,6 +203,9 @@ class State(NamedTuple):
     is_window_over: int = 0
     controls: tuple[Control, ...] = (Control(),)
     late: int = NO_CALL
+    recalled: Head | tuple[()] = ()
+    stuck: tuple[int, Head] | tuple[()] = ()
+    is_deleting: int = 0
     budget: Budget = Budget()
 
 
@@ -191,6 +224,7 @@ class Step(NamedTuple):
 
 
 NO_ENTRY: Final = Entry()
+NOT_LISTED: Final = Listed()
 NO_HEAD: Final = Head()
 NO_CONTROL: Final = Control()
 NO_MIND: Final = Mind()
@@ -203,12 +237,7 @@ def members_of(nodes: Sequence[Node], cluster: int) -> list[int]:
 
 def is_acting(node: Node) -> bool:
     """Whether a voter votes and stores."""
-    return (
-        node.member >= VOTER_UNSTARTED
-        and node.process in (STARTING, READY, HIDDEN)
-        and node.data == OWN
-        and node.is_caught_up == 1
-    )
+    return node.member >= VOTER_UNSTARTED and node.process in CONNECTED and node.data == OWN and node.is_caught_up == 1
 
 
 def voters_and_acting(nodes: Sequence[Node], cluster: int) -> tuple[int, int]:
@@ -227,6 +256,13 @@ def has_quorum(nodes: Sequence[Node], cluster: int) -> bool:
     return acting > voters // 2
 
 
+def can_be_led(nodes: Sequence[Node], cluster: int) -> bool:
+    """Whether a majority of a cluster's voters hears one that has the log; who has not votes, and is brought there."""
+    voters = [n for n in nodes if n.member >= VOTER_UNSTARTED and n.cluster == cluster]
+    up = sum(n.process in CONNECTED and n.data == OWN for n in voters)
+    return up > len(voters) // 2 and any(map(is_acting, voters))
+
+
 def with_node(state: State, index: int, **changes: object) -> State:
     """Return a state in which one node is changed."""
     nodes = list(state.nodes)
@@ -234,61 +270,12 @@ def with_node(state: State, index: int, **changes: object) -> State:
     return state._replace(nodes=tuple(nodes))
 
 
-def settle(state: State) -> tuple[State, tuple[int, ...]]:
-    """Elect leaders, forget what is over and sort the nodes: symmetric states become one.
-
-    Returns:
-        The state, and for each of its nodes the index that it had before.
-    """
-    nodes = [
-        n._replace(process=OFF, data=EMPTY, has_file=0, is_caught_up=0) if n.ec2 == ENDED else n for n in state.nodes
-    ]
-    clusters = {n.cluster for n in nodes if n.member}
-    for cluster in clusters:
-        if all(n.ec2 == ENDED for n in nodes if n.member and n.cluster == cluster):
-            nodes = [n._replace(member=NOBODY, leads=0, life=0) if n.cluster == cluster else n for n in nodes]
-    if state.claim.generation <= state.head.generation:
-        nodes = [n._replace(claimed=NO_ENTRY) if n.claimed != NO_ENTRY else n for n in nodes]
-    outcome = state.outcome
-    if outcome != NO_HEAD and (state.head.state != NEW or state.head.generation != outcome.generation):
-        outcome, nodes = NO_HEAD, [n._replace(concluded=NO_ENTRY) if n.concluded != NO_ENTRY else n for n in nodes]
-    _keep_apart(nodes)
-    # Sorted before the election, so that it does not depend on an order that means nothing, and after it.
-    order = sorted((i for i, n in enumerate(nodes) if not _is_over(n)), key=nodes.__getitem__)
-    for cluster in clusters:
-        _elect(nodes, order, cluster)
-    order.sort(key=nodes.__getitem__)
-    window = state.is_window_over if state.head.state in (NO_RECORD, RETIRED) else 0
-    settled = state._replace(nodes=tuple([nodes[i] for i in order]), outcome=outcome, is_window_over=window)
-    return settled, tuple(order)
-
-
-def _elect(nodes: list[Node], order: list[int], cluster: int) -> None:
-    led = has_quorum(nodes, cluster)
-    acting = [i for i in order if nodes[i].cluster == cluster and is_acting(nodes[i])]
-    leader = next((i for i in acting if nodes[i].leads), acting[0]) if led else None
-    for i, node in enumerate(nodes):
-        leads = int(i == leader)
-        if node.cluster == cluster and node.leads != leads:
-            nodes[i] = node._replace(leads=leads)
-
-
-def _keep_apart(nodes: list[Node]) -> None:
-    """A lone twin is no twin."""
-    twins = [i for i, n in enumerate(nodes) if n.is_twin and not _is_over(n)]
-    if len(twins) == 1:
-        nodes[twins[0]] = nodes[twins[0]]._replace(is_twin=0)
-
-
-def _is_over(node: Node) -> bool:
-    return (
-        node.lifecycle == UNLISTED
-        and node.ec2 == ENDED
-        and not node.member
-        and node.entry == NO_ENTRY
-        and node.claimed == NO_ENTRY
-        and node.concluded == NO_ENTRY
-        and not node.is_late
-        and (node.lag == () or node.lag[:2] == (UNLISTED, ENDED))
-        and all(m.mark == UNMARKED and not m.entry for m in node.minds)
+def outdate(state: State, *, but: int = -1) -> State:
+    """Note that what the controllers are about to do rests on what is no longer so."""
+    if all(c.call == NO_CALL or i == but for i, c in enumerate(state.controls)):
+        return state
+    return state._replace(
+        controls=tuple(
+            c._replace(is_outdated=1) if c.call != NO_CALL and i != but else c for i, c in enumerate(state.controls)
+        )
     )

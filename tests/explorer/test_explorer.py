@@ -6,9 +6,11 @@ import random
 
 import pytest
 
+from tests.explorer.fold import settle
+from tests.explorer.progress import Progress
 from tests.explorer.scopes import SCOPES, known_problems
 from tests.explorer.search import Scope, explore, replay, successors
-from tests.explorer.state import ENDED, READY, Budget, settle, with_node
+from tests.explorer.state import ENDED, READY, Budget, with_node
 
 STATES, SECONDS = 2_000, 20
 
@@ -35,6 +37,23 @@ def test_a_rule_that_is_broken_is_told_as_a_shortest_story_that_can_be_replayed(
     assert (tuple(story), problem) == (found[0].story, found[0].problem)
     assert again.nodes
     assert str(found[0]).splitlines()[-1].strip().startswith("replay: replace-3:")
+
+
+@pytest.mark.parametrize(
+    ("scope", "token", "last"),
+    [
+        ("form-1", "0.0", "the host i-1 dies"),
+        ("replace-3", "0.2.0.0", "the host i-4 dies"),
+        ("refresh-3", "6.7.7", "the controller looks: RemoveMember, for its instance is leaving i-3"),
+        ("split-3", "0.7.7.7.7.1.4", "the controller's call: mark i-1 unhealthy"),
+        ("split-3", "2.9.9.9.9.8.9.0.0.9.10.9.9.0.0.0.14.14.14.15.1", "etcd on i-4 hangs"),
+    ],
+)
+def test_where_the_controller_was_once_stuck_it_goes_on(scope: str, token: str, last: str) -> None:
+    state, story, problem = replay(SCOPES[scope], tuple(map(int, token.split("."))))
+    assert story[-1] == last, "the steps have other numbers now: find the story again"
+    assert not problem
+    assert not Progress(SCOPES[scope].rules).problem(state)
 
 
 def test_a_story_names_each_instance_once_and_for_all() -> None:

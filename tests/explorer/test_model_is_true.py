@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from etcd_aws_cluster.core.errors import EtcdError
-from etcd_aws_cluster.core.model import MemberId
-from tests.explorer import world
+from etcd_aws_cluster.core.model import Member, MemberId
+from tests.explorer import hosts
 from tests.explorer.etcd import Rules, change
+from tests.explorer.render import Names
+from tests.explorer.sight import SILENT, Age, reading_of, sight_of
 from tests.explorer.state import (
     ADD_LEARNER,
     CUT,
@@ -50,6 +53,8 @@ class Both:
         voter = Node(lifecycle=IN_SERVICE, process=READY, data=OWN, member=VOTER, cluster=1, life=0, is_caught_up=1)
         spare = Node(lifecycle=IN_SERVICE)
         self.state = State(nodes=(voter, voter, voter, spare, spare), desired=3)
+        self.lists: dict[int, tuple[Member, ...]] = {}
+        self.old_lists = 0
         self.lead()
 
     def id_of(self, node: int) -> MemberId | None:
@@ -98,8 +103,15 @@ class Both:
             self.state = with_node(self.state, node, process=OFF)
         elif process == READY and what in ("hang", "hide", "cut"):
             act = {"hang": self.fake.hang, "hide": self.fake.hide, "cut": self.fake.partition}[what]
+            if what == "cut" and not any(n.is_behind for n in self.state.nodes):
+                self.state = hosts.fall_behind(self.state, node)
+                self.lists = {node: self.live()}
             act(at)
             self.state = with_node(self.state, node, process={"hang": HUNG, "hide": HIDDEN, "cut": CUT}[what])
+        elif what == "learn":
+            for step in hosts.host_steps(self.state, node):
+                if "has missed" in step.text:
+                    self.state = step.state
 
     def _start(self, node: int) -> None:
         mine = self.state.nodes[node]
@@ -115,11 +127,28 @@ class Both:
         if may_start:
             self.state = with_node(self.state, node, process=STARTING, data=OWN)
 
+    def live(self) -> tuple[Member, ...]:
+        """Return the fake's member list as it is now."""
+        (cluster,) = self.fake.clusters
+        return tuple(cluster.members.values())
+
+    def compare_lists(self) -> None:
+        """Assert that who is behind tells, as the explorer has it, the list that the fake had then; others today's."""
+        facts = sight_of(self.state, 0, Age(), has_learners=False).facts
+        for i, fact in enumerate(facts):
+            told = reading_of(i, facts, Names(COUNT), has_learners=False)
+            listed = told.members or told.unproven_members
+            if fact.reading == SILENT or listed is None:
+                continue
+            expected = self.lists[i] if self.state.nodes[i].is_behind else self.live()
+            assert sorted(map(_shape, listed)) == sorted(map(_shape, expected)), i
+            self.old_lists += sorted(map(_shape, listed)) != sorted(map(_shape, self.live()))
+
     def settle(self) -> None:
         """Have processes publish themselves as soon as they can, as the fake's do."""
         self.lead()
         for i in range(COUNT):
-            for step in world.host_steps(self.state, i):
+            for step in hosts.host_steps(self.state, i):
                 if "publishes" in step.text:
                     self.state = step.state
 
@@ -141,13 +170,19 @@ class Both:
                 assert reading.is_linearizable == bool(serves), i
 
 
+def _shape(member: Member) -> tuple[str, bool, bool]:
+    """Return what is alike in both lists: who it is, by the last number of its address, and its kind."""
+    return urlsplit(member.peer_urls[0]).hostname or "", member.is_learner, member.is_started
+
+
 def test_the_explorers_etcd_does_what_the_fake_does() -> None:
-    taken = [call for seed in range(SEEDS) for call in _play(random.Random(seed))]  # noqa: S311 - any order will do
-    assert set(taken) == {ADD_LEARNER, PROMOTE, REMOVE, MOVE_LEADERSHIP}
+    played = [_play(random.Random(seed)) for seed in range(SEEDS)]  # noqa: S311 - any order will do
+    assert {call for taken, _ in played for call in taken} == {ADD_LEARNER, PROMOTE, REMOVE, MOVE_LEADERSHIP}
+    assert sum(old for _, old in played) > 0, "nobody told an old list"
 
 
-def _play(dice: random.Random) -> list[int]:
-    """Do the same to both, at random; return the calls that changed something."""
+def _play(dice: random.Random) -> tuple[list[int], int]:
+    """Do the same to both, at random; return the calls that changed something, and how often an old list was told."""
     both, taken = Both(), []
     for _ in range(STEPS):
         nodes = both.state.nodes
@@ -164,7 +199,8 @@ def _play(dice: random.Random) -> list[int]:
                 both.call(call, node, door)
                 taken += [call] * (both.state != before)
         else:
-            both.happen(node, dice.choice(["start"] * 4 + ["catch up"] * 3 + ["crash", "hang", "hide", "cut"]))
+            both.happen(node, dice.choice(["start"] * 4 + ["catch up"] * 3 + ["crash", "hang", "hide", "cut", "learn"]))
         both.settle()
         both.compare()
-    return taken
+        both.compare_lists()
+    return taken, both.old_lists

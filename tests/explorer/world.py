@@ -1,45 +1,31 @@
-"""What happens without the controller: AWS, hosts, faults, operators, time. Every step that may come next."""
+"""What happens without the controllers: AWS, operators, time, and what ``hosts`` and ``store`` tell of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.explorer.agent import Boot, boot
+from tests.explorer import hosts, store
 from tests.explorer.state import (
-    CUT,
-    EMPTY,
     ENDED,
     ENDING,
     EXISTING,
-    FOREIGN,
-    HIDDEN,
-    HUNG,
     IN_SERVICE,
     LEARNER,
     LEARNER_UNSTARTED,
     LEAVING,
-    LOST,
     NEW,
-    NO_CALL,
-    NOBODY,
-    OFF,
-    OWN,
-    READY,
     RETAINED,
     RUNNING,
     STANDBY,
-    STARTING,
     UNLISTED,
     UNSEEN,
-    VOTER,
     VOTER_UNSTARTED,
     WAITING,
     Node,
     Seen,
     State,
     Step,
-    has_quorum,
-    members_of,
+    outdate,
     with_node,
 )
 
@@ -49,10 +35,11 @@ def steps(state: State, desires: tuple[int, ...]) -> Iterator[Step]:
     yield from _group_steps(state, desires)
     for i in range(len(state.nodes)):
         yield from _instance_steps(state, i)
-        yield from host_steps(state, i)
-        yield from _fault_steps(state, i)
+        yield from hosts.host_steps(state, i)
+        yield from hosts.fault_steps(state, i)
     yield from time_steps(state)
     yield from _lag_steps(state)
+    yield from store.steps(state)
 
 
 def capacity(state: State) -> int:
@@ -86,12 +73,17 @@ def _group_steps(state: State, desires: tuple[int, ...]) -> Iterator[Step]:
             if desired != state.desired:
                 scaled = state._replace(desired=desired, budget=budget._replace(scale=budget.scale - 1))
                 yield Step(f"an operator sets the desired capacity to {desired}", -1, scaled)
+    if budget.delete and not state.is_deleting:
+        paid = state._replace(budget=budget._replace(delete=budget.delete - 1))
+        yield Step("an operator deletes the group", -1, outdate(paid._replace(is_deleting=1, desired=0)))
 
 
 def _instance_steps(state: State, i: int) -> Iterator[Step]:
     """Auto Scaling and EC2."""
     node, budget = state.nodes[i], state.budget
     listed = node.lifecycle in (WAITING, IN_SERVICE)
+    if state.is_deleting and node.lifecycle != UNLISTED:
+        yield Step("the group, being deleted, ends {0} without a hook", i, outdate(release(state, i)))
     if listed and capacity(state) > state.desired:
         yield Step("the group scales in: it terminates {0}", i, with_node(state, i, lifecycle=LEAVING))
     if node.lifecycle == IN_SERVICE and not (node.is_healthy and node.ec2 == RUNNING):
@@ -102,6 +94,12 @@ def _instance_steps(state: State, i: int) -> Iterator[Step]:
     if node.lifecycle == IN_SERVICE and budget.standby:
         paid = state._replace(budget=budget._replace(standby=budget.standby - 1), desired=max(state.desired - 1, 0))
         yield Step("an operator puts {0} on standby", i, with_node(paid, i, lifecycle=STANDBY))
+    if node.lifecycle == IN_SERVICE and budget.detach and node.ec2 == RUNNING:
+        paid = state._replace(budget=budget._replace(detach=budget.detach - 1))
+        detached = with_node(paid, i, lifecycle=UNLISTED)
+        yield Step("an operator detaches {0}, and the group launches another", i, detached)
+        fewer = detached._replace(desired=max(state.desired - 1, 0))
+        yield Step("an operator detaches {0}, and the desired capacity sinks by one", i, fewer)
     if node.ec2 == ENDING:
         yield Step("{0} ends", i, end(state, i))
     if budget.time_out and node.lifecycle in (WAITING, LEAVING):
@@ -128,103 +126,6 @@ def release(state: State, i: int) -> State:
     """Let a terminating instance go."""
     ec2 = max(state.nodes[i].ec2, ENDING)
     return with_node(state, i, lifecycle=UNLISTED, ec2=ec2)
-
-
-def host_steps(state: State, i: int) -> Iterator[Step]:
-    """Yield what the agent and etcd on a host do by themselves."""
-    node = state.nodes[i]
-    if node.ec2 == ENDED:
-        return
-    if node.process == OFF:
-        if node.has_file:
-            yield _start_new(state, i)
-        elif node.ec2 == RUNNING:
-            yield from _boot(state, i)
-    if not node.member or not has_quorum(state.nodes, node.cluster):
-        return
-    if node.process in (STARTING, READY) and not node.is_caught_up:
-        yield Step("the log of {0} catches up", i, with_node(state, i, is_caught_up=1))
-    if node.process == STARTING:
-        published = {LEARNER_UNSTARTED: LEARNER, VOTER_UNSTARTED: VOTER}.get(node.member, node.member)
-        yield Step("{0} publishes itself and serves", i, outdate(with_node(state, i, process=READY, member=published)))
-
-
-def _boot(state: State, i: int) -> Iterator[Step]:
-    """The agent reads the record; etcd starts from what it wrote, or from its data."""
-    node = state.nodes[i]
-    what = boot(state.head, node.entry, node.data)
-    if what is Boot.NEW and node.data in (EMPTY, FOREIGN):
-        yield Step("the agent on {0} writes its file, state new", i, with_node(state, i, has_file=1))
-    elif what is not Boot.NOT and node.data == OWN:
-        if node.member:
-            yield Step("etcd starts again on {0}", i, with_node(state, i, process=STARTING))
-    elif what in (Boot.NEW, Boot.EXISTING) and node.member:
-        # A learner without its log panics; a voter may get through, and what it had acknowledged is lost.
-        forgot = node.data == LOST or node.member in (LEARNER, VOTER)
-        problem = "INV-5: a voter that lost its log starts anew" if forgot else ""
-        if (node.member >= VOTER_UNSTARTED or not forgot) and _is_listed_as_live(state, node):
-            yield Step("etcd starts on {0} to join", i, with_node(state, i, process=STARTING, data=OWN), problem)
-
-
-def _is_listed_as_live(state: State, node: Node) -> bool:
-    return all(
-        (n.entry.kind != NOBODY) == (n.member != NOBODY and n.cluster == node.cluster)
-        and (n.entry.kind == NOBODY or n.entry.life == n.life)
-        for n in state.nodes
-    )
-
-
-def _start_new(state: State, i: int) -> Step:
-    """Start etcd with state ``new``: every host of a cohort has the same list, whichever starts first."""
-    node = state.nodes[i]
-    generation = state.head.generation
-    nodes = list(state.nodes)
-    if not members_of(nodes, generation):
-        nodes = [n._replace(member=VOTER_UNSTARTED, cluster=generation, life=0) if n.entry.kind else n for n in nodes]
-    nodes[i] = nodes[i]._replace(has_file=0)
-    changed = state._replace(nodes=tuple(nodes))
-    if nodes[i].member and nodes[i].cluster == generation and node.data in (EMPTY, FOREIGN):
-        changed = with_node(changed, i, process=STARTING, data=OWN, is_caught_up=1)
-    return Step("etcd starts on {0}, state new", i, changed)
-
-
-def _fault_steps(state: State, i: int) -> Iterator[Step]:
-    node, budget = state.nodes[i], state.budget
-    up = node.process not in (OFF, HUNG) and node.ec2 != ENDED
-    faults = (
-        ("lose", node.ec2 == RUNNING and node.lifecycle != UNLISTED, "the host {0} dies", {"ec2": ENDED}),
-        ("crash", up, "etcd on {0} crashes", {"process": OFF}),
-        ("wipe", node.process == OFF and node.data == OWN, "the disk of {0} is lost", {"data": LOST}),
-        ("hang", up, "etcd on {0} hangs", {"process": HUNG}),
-        ("hide", node.process == READY, "the controller no longer reaches {0}", {"process": HIDDEN}),
-        ("cut", node.process == READY, "{0} is cut off from its peers", {"process": CUT}),
-    )
-    for name, is_possible, text, change in faults:
-        left: int = getattr(budget, name)
-        if left and is_possible:
-            paid = state._replace(budget=budget._replace(**{name: left - 1}))
-            yield Step(text, i, outdate(with_node(paid, i, **change)))
-    if node.process in (HUNG, HIDDEN, CUT):
-        yield Step("{0} is itself again", i, heal(state, i))
-
-
-def heal(state: State, i: int) -> State:
-    """End a hang or a partition: who has been removed meanwhile finds that out and exits."""
-    node = state.nodes[i]
-    if not node.member:
-        return with_node(state, i, process=OFF)
-    return with_node(state, i, process=READY if node.member in (LEARNER, VOTER) else STARTING)
-
-
-def outdate(state: State, *, but: int = -1) -> State:
-    """Note that what the controllers are about to do rests on what is no longer so."""
-    if all(c.call == NO_CALL or i == but for i, c in enumerate(state.controls)):
-        return state
-    return state._replace(
-        controls=tuple(
-            c._replace(is_outdated=1) if c.call != NO_CALL and i != but else c for i, c in enumerate(state.controls)
-        )
-    )
 
 
 def time_steps(state: State) -> Iterator[Step]:
