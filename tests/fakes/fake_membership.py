@@ -29,13 +29,25 @@ class FakeEtcd(EtcdHosts):
         version: 2.x has no learners and hardly gives reasons; before 3.4 there are no learners.
         clock: With one, changes are refused until all have been connected for 5 s, and ids depend on the second.
         catches_up_at_once: A joiner needs no ``catch_up``.
+        notices_hung: Whether a hung member stops being counted as connected; by default, as the version does.
 
     Attributes:
         changes: Every change that took effect, in order.
     """
 
-    def __init__(self, *, version: str = "3.5.1", clock: Clock | None = None, catches_up_at_once: bool = False) -> None:
-        super().__init__(clock=clock, catches_up_at_once=catches_up_at_once)
+    def __init__(
+        self,
+        *,
+        version: str = "3.5.1",
+        clock: Clock | None = None,
+        catches_up_at_once: bool = False,
+        notices_hung: bool | None = None,
+    ) -> None:
+        super().__init__(
+            clock=clock,
+            catches_up_at_once=catches_up_at_once,
+            notices_hung=version < "3.5" if notices_hung is None else notices_hung,
+        )
         self.version = version
         self.changes: list[str] = []
         self._is_v2 = version.startswith("2.")
@@ -113,8 +125,7 @@ class FakeEtcd(EtcdHosts):
                 raise RejectedError(Rejection.OTHER, f"{member_id:x} is not a member")
             if not member.is_learner:
                 return False
-            learner = self._process_of(cluster, member_id)
-            if learner is None or not learner.is_connected or not learner.is_caught_up:
+            if member_id not in cluster.in_sync:
                 raise RejectedError(Rejection.NOT_IN_SYNC, str(member))
             voters = cluster.voters
             if sum(v.name != "" for v in voters) + 1 < (len(voters) + 1) // 2 + 1:
@@ -135,9 +146,6 @@ class FakeEtcd(EtcdHosts):
             if cluster.members.pop(member_id, None) is None:
                 return False
             cluster.removed.add(member_id)
-            gone = self._process_of(cluster, member_id)
-            if gone is not None and gone.is_connected:
-                gone.is_running = gone.is_ready = False
             return True
 
         self._commit("remove_member", process, apply, f"{member_id:x}")
@@ -155,7 +163,7 @@ class FakeEtcd(EtcdHosts):
         def apply() -> bool:
             if target not in self._acting(cluster):
                 raise OutcomeUnknownError(f"{target:x} does not take over")
-            cluster.leader_id = target
+            self.lead(cluster, target)
             return True
 
         self._commit("move_leadership", process, apply, f"{target:x}")
@@ -189,9 +197,8 @@ class FakeEtcd(EtcdHosts):
         return sum(
             v.member_id == process.member_id
             or (
-                process.is_connected
-                and (other := self._process_of(cluster, v.member_id)) is not None
-                and other.is_connected
+                (other := self._process_of(cluster, v.member_id)) is not None
+                and self.hears(process, other)
                 and now - max(other.connected_at, process.connected_at) >= wait_s
             )
             for v in cluster.voters
@@ -203,7 +210,7 @@ class FakeEtcd(EtcdHosts):
         if sum(v.name != "" for v in left) < len(left) // 2 + 1:
             raise self._refusal(Rejection.NOT_ENOUGH_STARTED)
         other = self._process_of(cluster, member_id)
-        is_down = other is None or not other.is_connected or not process.is_connected
+        is_down = other is None or not self.hears(process, other)
         if member_id != process.member_id and is_down:
             return  # it is no part of the quorum
         if self._connected_to(process, cluster) - 1 < 1 + (len(voters) - 1) // 2:
