@@ -216,7 +216,7 @@ def _happenings(nodes: Sequence[Node], host: int, *, is_led: bool) -> Iterator[t
     if node.process == OFF and _can_start(nodes, host, is_led=is_led):
         is_wanted = node.member and node.data in (OWN, EMPTY, FOREIGN)
         yield Operation(START, host), (8 if is_led else 16) if is_wanted else 0.3
-    elif node.process == HUNG:
+    elif node.process == HUNG and (node.member or is_led):  # who is no member is told so by the others
         yield Operation(RESUME, host), 3 if is_led else 10
     elif node.process == READY:
         yield Operation(KILL, host), 0.5
