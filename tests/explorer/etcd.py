@@ -42,12 +42,14 @@ class Rules(NamedTuple):
         has_learners: Since 3.4.
         notices_hung: Its check counts a hung voter out. From 3.5 it does so only if it was started after the hang;
             played as if it never did.
+        adds_beside_unconnected: Since 3.6: a quorum after the addition is enough, not all voters need be connected.
         reads_go_back: Whether AWS may give an older answer than it gave before.
     """
 
     is_strict: bool = True
     has_learners: bool = True
     notices_hung: bool = False
+    adds_beside_unconnected: bool = False
     reads_go_back: bool = False
 
 
@@ -90,7 +92,8 @@ def _add(state: State, call: int, target: int, door: int, rules: Rules) -> State
         is_second = started == len(voters) == 1
         if call == ADD_VOTER and not is_second and started < (len(voters) + 1) // 2 + 1:
             return None
-        if _connected(voters, rules) < len(voters):
+        wanted = (len(voters) + 1) // 2 + 1 if rules.adds_beside_unconnected and len(voters) > 1 else len(voters)
+        if _connected(voters, rules) < wanted:
             return None
     if node.member or (node.is_twin and any(n.is_twin and n.member for n in state.nodes)):
         return None

@@ -88,15 +88,17 @@ class FakeEtcd(EtcdHosts):
 
     def add_member(self, endpoint: str, peer_url: str, *, as_learner: bool) -> None:
         """Add a member; see the port."""
+        process, cluster = self._reach_voter(endpoint)
         if as_learner and not self._supports_learners:
             raise RejectedError(Rejection.OTHER, f"etcd {self.version} has no learners")
-        process, cluster = self._reach_voter(endpoint)
         voters = cluster.voters
         started = sum(v.name != "" for v in voters)
         is_second = started == 1 and len(voters) == 1
         if not as_learner and not is_second and started < (len(voters) + 1) // 2 + 1:
             raise self._refusal(Rejection.NOT_ENOUGH_STARTED)
-        if self._connected_to(process, cluster) < len(voters):
+        # 3.6 wants a quorum of the voters after the addition (learner or not), the others all of those before.
+        wanted = (len(voters) + 1) // 2 + 1 if self.version >= "3.6" and len(voters) > 1 else len(voters)
+        if self._connected_to(process, cluster) < wanted:
             raise self._refusal(Rejection.UNHEALTHY_CLUSTER)
         member_id = self._new_id(cluster, peer_url)
         member = Member(member_id=member_id, name="", peer_urls=(peer_url,), is_learner=as_learner)
@@ -115,12 +117,15 @@ class FakeEtcd(EtcdHosts):
 
     def promote_member(self, endpoint: str, member_id: MemberId) -> None:
         """Make a learner a voter; see the port."""
+        process, cluster = self._reach_voter(endpoint)
         if not self._supports_learners:
             raise RejectedError(Rejection.OTHER, f"etcd {self.version} has no learners")
-        process, cluster = self._reach_voter(endpoint)
 
         def apply() -> bool:
             member = cluster.members.get(member_id)
+            if member_id in cluster.removed and process.member_id != cluster.leader_id and self.version < "3.6":
+                # It asks the leader again and again: of a removed id, "not found" is an error that it does not know.
+                raise OutcomeUnknownError(f"{member_id:x} was removed")
             if member is None:
                 raise RejectedError(Rejection.OTHER, f"{member_id:x} is not a member")
             if not member.is_learner:

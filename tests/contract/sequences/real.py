@@ -20,19 +20,28 @@ from etcd_aws_cluster.core.errors import Rejection
 from etcd_aws_cluster.core.model import MemberId
 from etcd_aws_cluster.core.ports import MembershipApi
 from etcd_aws_cluster.etcd.client import EtcdClient
-from tests.contract.sequences.script import FORM, FREEZE, KILL, START, Operation, Script, Step, View
+from tests.contract.sequences.script import FORM, FREEZE, KILL, START, Operation, Script, Step, View, as_listed
 from tests.contract.worlds import V2Client
 from tests.explorer.both import COUNT, DONE, NOT_SENT, UNKNOWN, answer_to
 from tests.explorer.state import ADD_LEARNER, ADD_VOTER, MOVE_LEADERSHIP, PROMOTE, REMOVE
-from tests.real_etcd import WAIT_S, RealEtcd
+from tests.real_etcd import RealEtcd
+
+WAIT_S = 60.0
+"""A joiner asks each member in turn who is there, and waits long for one that hangs."""
 
 PADDING = 100
 """Keys written first: a dead learner stays within the 90 % of the leader's log that etcd calls in sync."""
 
-ELECTION = "an election that nobody asked for"  # a busy machine
-
 V2_TIMEOUT_S = 8.0
 """etcd gives up a v2 change that nobody waits for after 7 s; one by v3 ends with its connection."""
+
+
+ELECTION = "an election that nobody asked for"  # a busy machine
+
+_FOR_A_TIME = {
+    Rejection.UNHEALTHY_CLUSTER.name: "not connected for 5 s yet",  # as the asked member counts
+    Rejection.TOO_SOON.name: "the id is made of the second",
+}
 
 
 class DifferenceError(AssertionError):
@@ -55,11 +64,12 @@ class RealCluster:
     """
 
     def __init__(self, hosts: RealEtcd, *, is_v2: bool) -> None:
-        timeouts = {"connect_timeout": timedelta(seconds=1), "read_timeout": timedelta(seconds=1)}
+        second = timedelta(seconds=1)
         self._is_v2 = is_v2
         self._hosts = hosts
-        self._client = V2Client(**timeouts) if is_v2 else EtcdClient(**timeouts)
-        self._v3 = EtcdClient(**timeouts)
+        kind = V2Client if is_v2 else EtcdClient
+        self._client = kind(connect_timeout=second, read_timeout=second)
+        self._v3 = EtcdClient(connect_timeout=second, read_timeout=second)
         self._names = [f"i-{i}" for i in range(COUNT)]
         self._ids: dict[int, MemberId] = {}
         self._have_served: set[int] = set()
@@ -188,7 +198,7 @@ class RealCluster:
             is_running=True,
             answers=reading.cluster_id is not None,
             is_learner=reading.is_learner,
-            listed=listed and frozenset((hosts[m.peer_urls[0]], m.is_learner, m.is_started) for m in listed),
+            listed=None if listed is None else as_listed(listed, hosts),
             leader=None if listed is None or reading.leader_id is None else ids.get(reading.leader_id),
         )
 
@@ -197,7 +207,7 @@ class RealCluster:
         hosts = {self._hosts.peer_url(n): i for i, n in enumerate(self._names)}
         for host in connected:
             with contextlib.suppress(requests.RequestException, ValueError):
-                listed = requests.get(f"{self._hosts.peer_url(self._names[host])}/members", timeout=1).json()
+                listed = requests.get(f"{self._hosts.peer_url(self._names[host])}/members", timeout=1).json() or []
                 self._ids.update((hosts[m["peerURLs"][0]], MemberId(m["id"])) for m in listed)
 
     def _hears(self, host: int, step: Step) -> frozenset[int]:
@@ -255,10 +265,6 @@ def _wait_for(step: Step, leader: int | None, answer: str, words: str) -> str | 
     Raises:
         CutShortError: It may answer so for good.
     """
-    if answer == Rejection.UNHEALTHY_CLUSTER.name:
-        return "not connected for 5 s yet"  # by the asked member's count: ActiveSince in its rafthttp
-    if answer == Rejection.TOO_SOON.name:
-        return "the id is made of the second"
     if answer == Rejection.NOT_IN_SYNC.name and step.answer == DONE:
         view = step.views[step.operation.host]
         if view is None or not view.is_running:
@@ -271,4 +277,4 @@ def _wait_for(step: Step, leader: int | None, answer: str, words: str) -> str | 
         return "no answer"
     if answer == Rejection.NOT_LEADER.name and step.operation.door == leader:
         return ELECTION
-    return None
+    return _FOR_A_TIME.get(answer)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from etcd_aws_cluster.core.model import MemberId
-from tests.explorer.both import COUNT, URLS, Both
+from etcd_aws_cluster.core.model import Member, MemberId
+from tests.explorer.both import COUNT, URLS, Both, FakeAlone
 from tests.explorer.state import (
     ADD_LEARNER,
     ADD_VOTER,
@@ -134,9 +134,9 @@ def write(case: str, seed: int, *, operations: int = OPERATIONS) -> Script:
     return Script(size, steps, both.broader)
 
 
-def written(size: int, operations: Sequence[Operation], fake: FakeEtcd | None = None) -> Script:
-    """Return a script of given operations."""
-    both = Both(size, fake)
+def written(size: int, operations: Sequence[Operation], fake: FakeEtcd) -> Script:
+    """Return a script of given calls and of what one fake, whatever the explorer's etcd says, makes of them."""
+    both = FakeAlone(size, fake)
     return Script(size, [do(both, operation) for operation in (Operation(FORM, 0), *operations)])
 
 
@@ -162,9 +162,14 @@ def do(both: Both, operation: Operation) -> Step:
     return Step(operation, answer, views, members, heard, _host_of(both, _leader(both)))
 
 
+def as_listed(members: Iterable[Member], hosts: Mapping[str, int]) -> Listed:
+    """Return a member list; ``hosts`` are known by their peer URLs."""
+    return frozenset((hosts[m.peer_urls[0]], m.is_learner, m.is_started) for m in members)
+
+
 def _hears(both: Both, host: int, other: int) -> bool:
-    processes = [both.fake.processes.get(f"i-{i}") for i in (host, other)]
-    return all(processes) and both.fake.hears(*processes)
+    one, two = (both.fake.processes.get(f"i-{i}") for i in (host, other))
+    return one is not None and two is not None and both.fake.hears(one, two)
 
 
 def _leader(both: Both) -> MemberId | None:
@@ -188,7 +193,9 @@ def _view(both: Both, host: int) -> View | None:
         is_running=True,
         answers=reading.cluster_id is not None,
         is_learner=reading.is_learner,
-        listed=None if listed is None else frozenset((hosts[m.peer_urls[0]], m.is_learner, m.is_started) for m in listed),
+        listed=None
+        if listed is None
+        else frozenset((hosts[m.peer_urls[0]], m.is_learner, m.is_started) for m in listed),
         leader=None if listed is None else _host_of(both, reading.leader_id),
     )
 
@@ -229,6 +236,9 @@ def _can_start(nodes: Sequence[Node], host: int, *, is_led: bool) -> bool:
         return True
     if not node.member:  # it finds out from the others that it must not run
         return is_led and node.data == FOREIGN
+    # A joiner asks the members in turn who is there: one that hangs keeps it waiting (60 s and more were seen).
+    if any(n.member and n.process == HUNG for n in nodes):
+        return False
     # Without anybody to ask who the members are, etcd exits and systemd starts it again: as if it started later.
     others = [n for i, n in enumerate(nodes) if i != host and n.member and n.data == OWN]
     is_new = node.member in (LEARNER_UNSTARTED, VOTER_UNSTARTED)
