@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeVar
@@ -32,22 +32,24 @@ class NotAtHandError(Exception):
 def find_binary(version: str) -> Path:
     """Return etcd of a minor version, for example ``3.5``.
 
-    3.5 comes with the development environment, 3.4 is Debian's, 3.6 is what ETCD_36 names.
+    3.5 comes with the development environment, 3.4 is Debian's, 3.6 is built from ``tools/etcd-3.6``. ETCD_35 and
+    ETCD_36 name others, for example the 3.5 that ``make etcd-3.5`` builds.
 
     Raises:
         NotAtHandError: It is not here.
     """
     candidates: dict[str, list[str | None]] = {
         "3.4": [shutil.which("etcd"), str(_CACHE / "etcd-3.4/usr/bin/etcd")],
-        "3.5": [f"{sys.prefix}/bin/etcd"],
-        "3.6": [os.environ.get("ETCD_36")],
+        "3.5": [os.environ.get("ETCD_35"), f"{sys.prefix}/bin/etcd"],
+        "3.6": [os.environ.get("ETCD_36"), str(_CACHE / "etcd-3.6/etcd")],
     }
     for candidate in candidates[version]:
         if candidate and _version_of(candidate).startswith(f"{version}."):
             return Path(candidate)
     if version == "3.4" and (unpacked := _unpack_debian_package()):
         return unpacked
-    raise NotAtHandError(f"etcd {version} is not at hand: not run")
+    how = " (make etcd-3.6 builds it where Go is)" if version == "3.6" else ""
+    raise NotAtHandError(f"etcd {version} is not at hand: not run{how}")
 
 
 def eventually(ask: Callable[[], _T]) -> _T:
@@ -83,7 +85,7 @@ class RealEtcd:
     def peer_url(self, name: str) -> str:
         """Return a member's peer URL; its address is free when first asked for."""
         if name not in self._addresses:
-            self._addresses[name] = next(_free_addresses())
+            self._addresses[name] = _free_address()
         return f"http://{self._addresses[name]}:{PEER_PORT}"
 
     def endpoint(self, name: str) -> str:
@@ -121,9 +123,15 @@ class RealEtcd:
         return name in self._processes and self._processes[name].poll() is None
 
     def close(self) -> None:
-        """End all members."""
+        """End all members, and give their addresses back."""
         for name in list(self._processes):
             self.kill(name)
+        _taken.difference_update(self._addresses.values())
+        self._addresses.clear()
+
+    def wipe(self, name: str) -> None:
+        """Empty a member's data directory."""
+        shutil.rmtree(self.directory / f"{name}.data", ignore_errors=True)
 
     def _start(self, name: str, initial_cluster: str, state: str, token: str) -> None:
         peer, client = self.peer_url(name), self.endpoint(name)
@@ -160,15 +168,17 @@ def _die_with_parent() -> list[str]:
 
 
 _hosts = itertools.count(1)
+_taken: set[str] = set()
 
 
-def _free_addresses() -> Iterator[str]:
-    """Yield addresses of 127.64.0.0/10 whose etcd ports nobody listens on; the start differs between processes."""
-    while True:
-        number = next(_hosts)
+def _free_address() -> str:
+    """Return an address of 127.64.0.0/10 whose etcd ports nobody listens on; the start differs between processes."""
+    for number in itertools.islice(_hosts, 250):
         address = f"127.{64 + os.getpid() % 64}.{os.getpid() // 64 % 256}.{number % 250 + 1}"
-        if all(_is_free(address, port) for port in (CLIENT_PORT, PEER_PORT)):
-            yield address
+        if address not in _taken and all(_is_free(address, port) for port in (CLIENT_PORT, PEER_PORT)):
+            _taken.add(address)
+            return address
+    raise NotAtHandError("no address is free")
 
 
 def _is_free(address: str, port: int) -> bool:

@@ -1,4 +1,4 @@
-"""Which membership changes etcd takes, and what they do; ``test_model_is_true.py`` holds it to the fake etcd."""
+"""Which membership changes etcd takes, and what they do; ``tests/contract/sequences`` holds it to real etcd."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.explorer.state import (
     EARLY,
     EMPTY,
     FOREIGN,
+    HUNG,
     LEARNER,
     LEARNER_UNSTARTED,
     MOVE_LEADERSHIP,
@@ -37,11 +38,16 @@ class Rules(NamedTuple):
     Attributes:
         is_strict: It checks reconfigurations as 3.4 and 3.5 do; else it does whatever raft can.
         has_learners: Since 3.4.
+        notices_hung: Its check counts a hung voter out. From 3.5 it does so only if it was started after the hang;
+            played as if it never did.
+        adds_beside_unconnected: Since 3.6: a quorum after the addition is enough, not all voters need be connected.
         reads_go_back: Whether AWS may give an older answer than it gave before.
     """
 
     is_strict: bool = True
     has_learners: bool = True
+    notices_hung: bool = False
+    adds_beside_unconnected: bool = False
     reads_go_back: bool = False
 
 
@@ -72,8 +78,8 @@ def _is_named(node: Node) -> bool:
     return node.member == VOTER or (node.member == VOTER_UNSTARTED and node.life == 0)
 
 
-def _connected(voters: list[Node]) -> int:
-    return sum(v.process in CONNECTED for v in voters)
+def _connected(voters: list[Node], rules: Rules) -> int:
+    return sum(v.process in CONNECTED or (v.process == HUNG and not rules.notices_hung) for v in voters)
 
 
 def _add(state: State, call: int, target: int, door: int, rules: Rules) -> State | None:
@@ -84,7 +90,8 @@ def _add(state: State, call: int, target: int, door: int, rules: Rules) -> State
         is_second = started == len(voters) == 1
         if call == ADD_VOTER and not is_second and started < (len(voters) + 1) // 2 + 1:
             return None
-        if _connected(voters) < len(voters):
+        wanted = (len(voters) + 1) // 2 + 1 if rules.adds_beside_unconnected and len(voters) > 1 else len(voters)
+        if _connected(voters, rules) < wanted:
             return None
     if node.member or (node.is_twin and any(n.is_twin and n.member for n in state.nodes)):
         return None
@@ -118,7 +125,7 @@ def _promote(state: State, target: int, cluster: int, rules: Rules) -> State | N
     node, voters = state.nodes[target], _voters(state, cluster)
     if node.member >= VOTER_UNSTARTED:
         return state
-    if node.member == NOBODY or node.process not in CONNECTED or not node.is_caught_up:
+    if node.member == NOBODY or not node.is_caught_up:  # it may have died since: etcd compares logs alone
         return None
     if rules.is_strict and sum(map(_is_named, voters)) + 1 < (len(voters) + 1) // 2 + 1:
         return None
@@ -129,7 +136,7 @@ def _remove(state: State, target: int, door: int, rules: Rules) -> State | None:
     node = state.nodes[target]
     if not node.member:
         return state
-    if rules.is_strict and node.member >= VOTER_UNSTARTED and not _may_be_removed(state, target, door):
+    if rules.is_strict and node.member >= VOTER_UNSTARTED and not _may_be_removed(state, target, door, rules):
         return None
     return with_node(
         state,
@@ -142,7 +149,7 @@ def _remove(state: State, target: int, door: int, rules: Rules) -> State | None:
     )
 
 
-def _may_be_removed(state: State, target: int, door: int) -> bool:
+def _may_be_removed(state: State, target: int, door: int, rules: Rules) -> bool:
     node = state.nodes[target]
     voters = _voters(state, node.cluster)
     left = [
@@ -154,7 +161,7 @@ def _may_be_removed(state: State, target: int, door: int) -> bool:
         return False
     if target != door and node.process not in CONNECTED:
         return True  # it is no part of the quorum
-    return _connected(voters) - 1 >= 1 + (len(voters) - 1) // 2
+    return _connected(voters, rules) - 1 >= 1 + (len(voters) - 1) // 2
 
 
 def _move(state: State, target: int, door: int) -> State | None:

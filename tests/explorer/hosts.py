@@ -155,8 +155,8 @@ def fall_behind(state: State, i: int) -> State:
 
 
 def heal(state: State, i: int) -> State:
-    """End a hang or a partition: who has been removed meanwhile finds that out and exits."""
+    """End a hang or a partition: who has been removed meanwhile, added again or not, finds that out and exits."""
     node = state.nodes[i]
-    if not node.member:
+    if not node.member or node.data == FOREIGN:
         return with_node(state, i, process=OFF, is_behind=0)
     return with_node(state, i, process=READY if node.member in (LEARNER, VOTER) else STARTING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
@@ -21,13 +22,18 @@ def endpoint_of(peer_url: str) -> str:
 
 @dataclass(eq=False)
 class Cluster:
-    """What the members agree on."""
+    """What the members agree on.
+
+    Attributes:
+        in_sync: Whose logs this leader has seen come up to its own; etcd forgets that with a leader, not with a death.
+    """
 
     token: str
     cluster_id: ClusterId
     members: dict[MemberId, Member]
     removed: set[MemberId] = field(default_factory=set)
     have_run: set[MemberId] = field(default_factory=set)
+    in_sync: set[MemberId] = field(default_factory=set)
     leader_id: MemberId | None = None
     index: int = 10
 
@@ -45,6 +51,7 @@ class Process:
         may_serve: Whether it may publish its name and serve clients; etcd can take 7 s to.
         is_ready: It does. Since its start it has seen a quorum.
         is_caught_up: Its log is its leader's.
+        started: Its last start; with ``hung``, its last hang, one count of what happened.
     """
 
     name: str
@@ -60,6 +67,8 @@ class Process:
     is_caught_up: bool = False
     applied_index: int = 0
     connected_at: float = 0.0
+    started: int = 0
+    hung: int = 0
 
     @property
     def is_connected(self) -> bool:
@@ -73,13 +82,19 @@ class EtcdHosts:
     Args:
         clock: With one, connections have an age.
         catches_up_at_once: A joiner needs no ``catch_up``.
+        notices_hung: A member takes one that hangs for unconnected. From 3.5 it does not, as long as the kernel of
+            the other keeps the connection: its read timeout has got lost.
     """
 
-    def __init__(self, *, clock: Clock | None = None, catches_up_at_once: bool = False) -> None:
+    def __init__(
+        self, *, clock: Clock | None = None, catches_up_at_once: bool = False, notices_hung: bool = False
+    ) -> None:
         self.clusters: list[Cluster] = []
         self.processes: dict[str, Process] = {}
         self._clock = clock
         self._catches_up_at_once = catches_up_at_once
+        self.notices_hung = notices_hung
+        self._happenings = itertools.count(1)
 
     def form(self, peer_urls: Mapping[str, str], *, token: str = "etcd-1") -> Cluster:  # noqa: S107 - names a cluster
         """Start one new cluster, all members at once; a second one is foreign to the first."""
@@ -154,7 +169,8 @@ class EtcdHosts:
 
     def hang(self, endpoint: str) -> None:
         """Stop a process without ending it: it accepts connections and does nothing."""
-        self._at(endpoint).is_hung = True
+        process = self._at(endpoint)
+        process.is_hung, process.hung = True, next(self._happenings)
         self._settle()
 
     def partition(self, endpoint: str) -> None:
@@ -184,6 +200,12 @@ class EtcdHosts:
         """Whether a majority of the voters runs, connected and caught up."""
         return len(self._acting(cluster)) > len(cluster.voters) // 2
 
+    def hears(self, process: Process, other: Process) -> bool:
+        """Whether a process counts another as connected."""
+        if not process.is_connected or not other.is_running or other.is_partitioned:
+            return False
+        return not other.is_hung or (not self.notices_hung and process.started < other.hung)
+
     def _now(self) -> float:
         return self._clock.now() if self._clock else 0.0
 
@@ -191,6 +213,7 @@ class EtcdHosts:
         if process.cluster is not None:
             process.cluster.have_run.add(process.member_id)
         process.is_running, process.is_hung, process.is_ready = True, False, False
+        process.started = next(self._happenings)
         process.connected_at = self._now()
         self._settle()
 
@@ -204,21 +227,32 @@ class EtcdHosts:
         return False
 
     def _settle(self) -> None:
-        """Elect leaders, replicate, and let processes that see a quorum publish themselves."""
+        """Elect leaders, replicate, end the removed, and let processes that see a quorum publish themselves."""
         for cluster in self.clusters:
+            connected = [p for p in self.processes.values() if p.cluster is cluster and p.is_connected]
+            members = [p for p in connected if p.member_id in cluster.members]
+            for process in connected:
+                if process.member_id in cluster.removed and members:  # the others tell it, and it exits
+                    process.is_running = process.is_ready = False
             acting = self._acting(cluster)
             if len(acting) <= len(cluster.voters) // 2:
-                cluster.leader_id = None
+                self.lead(cluster, None)
                 continue
             if cluster.leader_id not in acting:
-                cluster.leader_id = min(acting)
-            for process in self.processes.values():
-                if process.cluster is cluster and process.is_connected and process.member_id in cluster.members:
-                    self._replicate(process, cluster)
+                self.lead(cluster, min(acting))
+            for process in members:
+                self._replicate(process, cluster)
+
+    def lead(self, cluster: Cluster, leader_id: MemberId | None) -> None:
+        """Change who leads: nobody's log has been seen by a new leader."""
+        if cluster.leader_id != leader_id:
+            cluster.leader_id = leader_id
+            cluster.in_sync.clear()
 
     def _replicate(self, process: Process, cluster: Cluster) -> None:
         if process.is_caught_up:
             process.applied_index = cluster.index
+            cluster.in_sync.add(process.member_id)
         if process.may_serve and not process.is_ready:
             process.is_ready = True
             cluster.members[process.member_id] = replace(

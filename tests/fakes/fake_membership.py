@@ -29,13 +29,25 @@ class FakeEtcd(EtcdHosts):
         version: 2.x has no learners and hardly gives reasons; before 3.4 there are no learners.
         clock: With one, changes are refused until all have been connected for 5 s, and ids depend on the second.
         catches_up_at_once: A joiner needs no ``catch_up``.
+        notices_hung: Whether a hung member stops being counted as connected; by default, as the version does.
 
     Attributes:
         changes: Every change that took effect, in order.
     """
 
-    def __init__(self, *, version: str = "3.5.1", clock: Clock | None = None, catches_up_at_once: bool = False) -> None:
-        super().__init__(clock=clock, catches_up_at_once=catches_up_at_once)
+    def __init__(
+        self,
+        *,
+        version: str = "3.5.1",
+        clock: Clock | None = None,
+        catches_up_at_once: bool = False,
+        notices_hung: bool | None = None,
+    ) -> None:
+        super().__init__(
+            clock=clock,
+            catches_up_at_once=catches_up_at_once,
+            notices_hung=version < "3.5" if notices_hung is None else notices_hung,
+        )
         self.version = version
         self.changes: list[str] = []
         self._is_v2 = version.startswith("2.")
@@ -76,15 +88,17 @@ class FakeEtcd(EtcdHosts):
 
     def add_member(self, endpoint: str, peer_url: str, *, as_learner: bool) -> None:
         """Add a member; see the port."""
+        process, cluster = self._reach_voter(endpoint)
         if as_learner and not self._supports_learners:
             raise RejectedError(Rejection.OTHER, f"etcd {self.version} has no learners")
-        process, cluster = self._reach_voter(endpoint)
         voters = cluster.voters
         started = sum(v.name != "" for v in voters)
         is_second = started == 1 and len(voters) == 1
         if not as_learner and not is_second and started < (len(voters) + 1) // 2 + 1:
             raise self._refusal(Rejection.NOT_ENOUGH_STARTED)
-        if self._connected_to(process, cluster) < len(voters):
+        # 3.6 wants a quorum of the voters after the addition (learner or not), the others all of those before.
+        wanted = (len(voters) + 1) // 2 + 1 if self.version >= "3.6" and len(voters) > 1 else len(voters)
+        if self._connected_to(process, cluster) < wanted:
             raise self._refusal(Rejection.UNHEALTHY_CLUSTER)
         member_id = self._new_id(cluster, peer_url)
         member = Member(member_id=member_id, name="", peer_urls=(peer_url,), is_learner=as_learner)
@@ -103,18 +117,20 @@ class FakeEtcd(EtcdHosts):
 
     def promote_member(self, endpoint: str, member_id: MemberId) -> None:
         """Make a learner a voter; see the port."""
+        process, cluster = self._reach_voter(endpoint)
         if not self._supports_learners:
             raise RejectedError(Rejection.OTHER, f"etcd {self.version} has no learners")
-        process, cluster = self._reach_voter(endpoint)
 
         def apply() -> bool:
             member = cluster.members.get(member_id)
+            if member_id in cluster.removed and process.member_id != cluster.leader_id and self.version < "3.6":
+                # It asks the leader again and again: of a removed id, "not found" is an error that it does not know.
+                raise OutcomeUnknownError(f"{member_id:x} was removed")
             if member is None:
                 raise RejectedError(Rejection.OTHER, f"{member_id:x} is not a member")
             if not member.is_learner:
                 return False
-            learner = self._process_of(cluster, member_id)
-            if learner is None or not learner.is_connected or not learner.is_caught_up:
+            if member_id not in cluster.in_sync:
                 raise RejectedError(Rejection.NOT_IN_SYNC, str(member))
             voters = cluster.voters
             if sum(v.name != "" for v in voters) + 1 < (len(voters) + 1) // 2 + 1:
@@ -135,9 +151,6 @@ class FakeEtcd(EtcdHosts):
             if cluster.members.pop(member_id, None) is None:
                 return False
             cluster.removed.add(member_id)
-            gone = self._process_of(cluster, member_id)
-            if gone is not None and gone.is_connected:
-                gone.is_running = gone.is_ready = False
             return True
 
         self._commit("remove_member", process, apply, f"{member_id:x}")
@@ -155,7 +168,7 @@ class FakeEtcd(EtcdHosts):
         def apply() -> bool:
             if target not in self._acting(cluster):
                 raise OutcomeUnknownError(f"{target:x} does not take over")
-            cluster.leader_id = target
+            self.lead(cluster, target)
             return True
 
         self._commit("move_leadership", process, apply, f"{target:x}")
@@ -189,9 +202,8 @@ class FakeEtcd(EtcdHosts):
         return sum(
             v.member_id == process.member_id
             or (
-                process.is_connected
-                and (other := self._process_of(cluster, v.member_id)) is not None
-                and other.is_connected
+                (other := self._process_of(cluster, v.member_id)) is not None
+                and self.hears(process, other)
                 and now - max(other.connected_at, process.connected_at) >= wait_s
             )
             for v in cluster.voters
@@ -203,7 +215,7 @@ class FakeEtcd(EtcdHosts):
         if sum(v.name != "" for v in left) < len(left) // 2 + 1:
             raise self._refusal(Rejection.NOT_ENOUGH_STARTED)
         other = self._process_of(cluster, member_id)
-        is_down = other is None or not other.is_connected or not process.is_connected
+        is_down = other is None or not self.hears(process, other)
         if member_id != process.member_id and is_down:
             return  # it is no part of the quorum
         if self._connected_to(process, cluster) - 1 < 1 + (len(voters) - 1) // 2:
