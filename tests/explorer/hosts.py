@@ -10,6 +10,7 @@ from tests.explorer.state import (
     CUT,
     EARLY,
     ENDED,
+    FOREIGN,
     HIDDEN,
     HUNG,
     LEARNER,
