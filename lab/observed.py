@@ -64,6 +64,11 @@ class Observed:
         return self.client("autoscaling")
 
     @cached_property
+    def sqs(self) -> Any:  # noqa: ANN401
+        """A boto3 client of SQS."""
+        return self.client("sqs")
+
+    @cached_property
     def control(self) -> Control:
         """The lab's own door: journal of transitions, calls, pace, faults, events."""
         return Control(self.state.control_url)
@@ -99,6 +104,14 @@ class Observed:
         """All hosts ever started: ``instance_id``, ``address``, ``zone``, ``group``, ``state``, ``powered``."""
         listed: list[dict[str, Any]] = self.control.instances()["instances"]
         return listed
+
+    def queue_url(self, *, dead_letters: bool = False) -> str:
+        """The URL of the controller's queue, or of its dead-letter queue."""
+        urls: list[str] = self.sqs.list_queues()["QueueUrls"]
+        attributes = {
+            url: self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"] for url in urls
+        }
+        return next(url for url in urls if ("RedrivePolicy" in attributes[url]) is not dead_letters)
 
     def record(self) -> dict[str, Any] | None:
         """The cluster's record, or None."""

@@ -32,6 +32,9 @@ class LabState:
         cluster: name of the cluster, once deployed.
         app: the synthesized app, once deployed.
         enforce_iam: whether the local AWS checks signatures and policies.
+        links: whether peers reach each other through links that can be cut.
+        small_disks: whether each host has a disk of its own that can be full.
+        clock_steps: whether the clock of function and agents can be put forward and back.
         processes: what was started, by name.
     """
 
@@ -42,6 +45,9 @@ class LabState:
     cluster: str = "etcd"
     app: str = ""
     enforce_iam: bool = False
+    links: bool = False
+    small_disks: bool = False
+    clock_steps: bool = False
     processes: dict[str, Started] = field(default_factory=dict)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import threading
@@ -10,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lab.control import Control, ControlError
+from lab.hosts.disks import Disks
 from lab.hosts.host import Host, Site
+from lab.hosts.links import Links
+from lab.paths import LabError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -32,6 +36,9 @@ def main() -> None:
         restart_s=options.restart_s,
         watch_s=options.watch_s,
         note=control.note,
+        links=Links() if options.links else None,
+        disks=Disks() if options.small_disks else None,
+        clock=json.loads(options.clock),
     )
     hosts: dict[str, Host] = {}
 
@@ -43,6 +50,7 @@ def main() -> None:
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=obey, args=(control, site), name="orders", daemon=True).start()
     follow(control, site, hosts)
 
 
@@ -57,6 +65,41 @@ def follow(control: Control, site: Site, hosts: dict[str, Host]) -> None:
         version = listing["version"]
         for facts in listing["instances"]:
             adjust(hosts, site, facts)
+
+
+def obey(control: Control, site: Site) -> None:
+    """Do what the local AWS was told that the hosts should do, and say whether it was done."""
+    seq = 0
+    while True:
+        try:
+            orders = control.orders(after=seq, wait_s=_POLL_S)
+        except ControlError:
+            return
+        for order in orders:
+            seq, error = order["seq"], ""
+            try:
+                carry_out(site, order)
+            except Exception as problem:  # noqa: BLE001  # who gave the order gets it
+                error = f"{type(problem).__name__}: {problem}"
+            control.tell(f"/orders/{seq}/done", error=error)
+
+
+def carry_out(site: Site, order: dict[str, Any]) -> None:
+    """Do one order.
+
+    Raises:
+        LabError: the lab was started without what it needs.
+    """
+    match order["what"]:
+        case "cut-links":
+            if site.links is None:
+                raise LabError("the lab was not started with links=True")
+            site.links.cut((source, target) for source, target in order["links"])
+        case "fill-disk" | "free-disk":
+            if site.disks is None:
+                raise LabError("the hosts have no disks of their own")
+            change = site.disks.fill if order["what"] == "fill-disk" else site.disks.free
+            change(order["instance_id"])
 
 
 def adjust(hosts: dict[str, Host], site: Site, facts: dict[str, Any]) -> None:
@@ -85,6 +128,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--etcd", type=Path, required=True, help="the etcd binary")
     parser.add_argument("--restart-s", type=float, default=0.2)
     parser.add_argument("--watch-s", type=float, default=1.0)
+    parser.add_argument("--links", action="store_true", help="let peers reach each other through links")
+    parser.add_argument("--small-disks", action="store_true", help="mount a disk for each host")
+    parser.add_argument("--clock", default="{}", help="JSON object: variables that let an agent see the lab's clock")
     return parser.parse_args()
 
 

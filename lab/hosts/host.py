@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,8 +17,12 @@ from lab.hosts.user_data import agent_environment, environment_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from lab.hosts.disks import Disks
+    from lab.hosts.links import Links
+
 _PEERS_FILE: Final = "/etc/sysconfig/etcd-peers"
 _DATA_DIR: Final = "/var/lib/etcd"
+_LISTEN_PEERS: Final = "ETCD_LISTEN_PEER_URLS"
 _LOOK_S: Final = 0.05
 
 
@@ -35,6 +39,9 @@ class Site:
         restart_s: seconds between the end of etcd or agent and its next start.
         watch_s: seconds between a proxy's looks at the record.
         note: tells the lab's journal what a host does.
+        links: through which peers reach each other; None: directly.
+        disks: gives each host a disk of its own; None: they share the machine's.
+        clock: variables that let the agent see the lab's clock.
     """
 
     folder: Path
@@ -45,6 +52,9 @@ class Site:
     restart_s: float
     watch_s: float
     note: Callable[[dict[str, Any]], None]
+    links: Links | None = None
+    disks: Disks | None = None
+    clock: Mapping[str, str] = field(default_factory=dict)
 
 
 class Host(threading.Thread):
@@ -81,6 +91,15 @@ class Host(threading.Thread):
             return
         self._note("booted")
         try:
+            self._serve()
+        finally:
+            if self._site.links:
+                self._site.links.close(self._id)
+            if self._site.disks:
+                self._site.disks.unmount(self._id)
+
+    def _serve(self) -> None:
+        try:
             given = agent_environment(str(self._facts["user_data"]))
         except ValueError as error:
             self._log("agent").write_text(f"{error}\n", encoding="utf-8")
@@ -99,10 +118,13 @@ class Host(threading.Thread):
         rooted = {name: str(self._rooted(given.get(name, default))) for name, default in paths.items()}
         for path in rooted.values():
             Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if self._site.disks:
+            self._site.disks.mount(self._id, Path(rooted["ETCD_DATA_DIR"]).parent)
         address, port = self._facts["address"], self._site.metadata_port
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.folder),
+            **self._site.clock,
             **given,
             **rooted,
             # All hosts share this machine's 127.0.0.1, so none may listen there.
@@ -123,14 +145,24 @@ class Host(threading.Thread):
         peers = Path(environment["ETCD_PEERS_FILE"])
         written = peers.read_text(encoding="utf-8")
         variables = environment_file(written)
+        if self._site.links and _LISTEN_PEERS in variables:
+            try:
+                variables[_LISTEN_PEERS] = self._site.links.open(self._id, variables[_LISTEN_PEERS])
+            except OSError as error:  # the last instance of this address has not quite gone
+                self._note("etcd-ended", code=1, error=str(error))
+                return 1
         watcher = self._watch(environment) if variables.get("ETCD_PROXY") == "on" else None
         process, started = self._start(
             "etcd", [self._site.etcd], {"ETCD_DATA_DIR": environment["ETCD_DATA_DIR"], **variables}
         )
+        if self._site.links:
+            self._site.links.runs(self._id, started.pid)
         (self.folder / "etcd.pid").write_text(f"{started.pid} {started.born}", encoding="ascii")
         self._note("etcd-started")
         code = self._wait(process, lambda: watcher is not None and peers.read_text(encoding="utf-8") != written)
         (self.folder / "etcd.pid").unlink(missing_ok=True)
+        if self._site.links:
+            self._site.links.ended(started.pid)
         if watcher is not None:
             self._end(watcher)
         self._note("etcd-ended", code=code)

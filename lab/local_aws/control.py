@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from .computers import Computers
     from .faults import Faults
     from .fleet import Ec2Fleet
+    from .function import Function
     from .journal import Journal
+    from .orders import Orders
     from .player import Player
 
 _LONGEST_WAIT_S: Final = 30.0
+_NEVER_S: Final = 1e9
 
 
 class Control:
@@ -29,16 +32,28 @@ class Control:
         computers: the hosts.
         journal: what happened.
         faults: what is to go wrong.
+        function: the function's processes.
+        orders: what the hosts' process is to do.
     """
 
     def __init__(
-        self, *, player: Player, fleet: Ec2Fleet, computers: Computers, journal: Journal, faults: Faults
+        self,
+        *,
+        player: Player,
+        fleet: Ec2Fleet,
+        computers: Computers,
+        journal: Journal,
+        faults: Faults,
+        function: Function,
+        orders: Orders,
     ) -> None:
         self._player = player
         self._fleet = fleet
         self._computers = computers
         self._journal = journal
         self._faults = faults
+        self._function = function
+        self._orders = orders
 
     def get(self, path: str, query: dict[str, str]) -> Any:  # noqa: ANN401  # JSON
         """Answer a question.
@@ -54,6 +69,8 @@ class Control:
                 return self._computers.listing(after, wait)
             case "/calls":
                 return self._faults.calls
+            case "/orders":
+                return self._orders.after(after, wait)
         raise KeyError(path)
 
     def post(self, path: str, told: dict[str, Any]) -> Any:  # noqa: ANN401  # JSON
@@ -62,7 +79,7 @@ class Control:
         Raises:
             KeyError: there is nothing at that path.
             TypeError: a member is unknown.
-            ApiError: the instance is unknown.
+            ApiError: the instance is unknown, or the hosts refuse.
         """
         match path.split("/")[1:]:
             case ["transitions"]:
@@ -85,6 +102,29 @@ class Control:
                 self._power_off(instance_id, str(told.get("ec2", "terminated")))
             case ["instances", instance_id, "expire"]:
                 self._expire(instance_id)
+            case _:
+                return self._harm(path, told)
+        return {}
+
+    def _kill_function(self, *, after_calls: int = 0, after_effect: bool = False) -> bool:
+        if after_calls:
+            self._function.aim(after_calls, after_effect=after_effect)
+            return False
+        return self._function.kill()
+
+    def _harm(self, path: str, told: dict[str, Any]) -> dict[str, Any]:
+        """Do harm to the hosts and to the function."""
+        match path.split("/")[1:]:
+            case ["function", "kill"]:
+                return {"busy": self._kill_function(**told)}
+            case ["boot", "never"]:
+                self._computers.next_boot_delays_s[:0] = [_NEVER_S] * int(told["count"])
+            case ["links"]:
+                self._orders.give("cut-links", links=told["cut"])
+            case ["instances", instance_id, ("fill-disk" | "free-disk") as what]:
+                self._orders.give(what, instance_id=instance_id)
+            case ["orders", seq, "done"]:
+                self._orders.done(int(seq), str(told["error"]))
             case _:
                 raise KeyError(path)
         return {}

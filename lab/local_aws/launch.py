@@ -21,6 +21,7 @@ from .computers import Computers
 from .control import Control, ControlServer
 from .faults import Faults
 from .journal import Journal
+from .orders import Orders
 from .player import Player, Post
 from .wire import QueryProtocol
 
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--control-port", type=int, required=True, help="port of the lab's own door on 127.0.0.1")
     parser.add_argument("--metadata-port", type=int, required=True, help="port of IMDS on each instance's address")
     parser.add_argument("--hold", required=True, help="address to listen on, so that no other lab takes its network")
+    parser.add_argument("--children", default="{}", help="JSON object: more variables for what this process starts")
     options = parser.parse_args()
     sys.argv[1:] = []
     os.environ.update(
@@ -53,6 +55,7 @@ def main() -> None:
             "MINISTACK_REGION": REGION,
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
+            **json.loads(options.children),
         }
     )
     names.check()
@@ -76,6 +79,7 @@ def assemble(metadata_port: int) -> Control:
 
     from . import authorization, cloudformation, ec2_api, network_types  # noqa: PLC0415  # these import MiniStack
     from .fleet import Ec2Fleet  # noqa: PLC0415
+    from .function import Function  # noqa: PLC0415
 
     def scope() -> contextlib.AbstractContextManager[None]:
         held: contextlib.AbstractContextManager[None] = request_scope(ACCOUNT, REGION)
@@ -91,6 +95,7 @@ def assemble(metadata_port: int) -> Control:
         eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
     journal, faults = Journal(), Faults()
+    function = Function(journal)
     computers = Computers(
         describe=lambda instance_id: _describe(player, scope, instance_id),
         register=_register,
@@ -107,11 +112,20 @@ def assemble(metadata_port: int) -> Control:
     authorization.install(lambda instance_id: _group_of(player, instance_id))
     ec2_api.install(fleet, player.wake)
     for service in app.SERVICE_HANDLERS:
-        app.SERVICE_HANDLERS[service] = faults.wrap(service, app.SERVICE_HANDLERS[service], extract_iam_action)
+        faulted = faults.wrap(service, app.SERVICE_HANDLERS[service], extract_iam_action)
+        app.SERVICE_HANDLERS[service] = function.wrap(faulted)
     with scope():
         _public_parameters()
     player.start()
-    return Control(player=player, fleet=fleet, computers=computers, journal=journal, faults=faults)
+    return Control(
+        player=player,
+        fleet=fleet,
+        computers=computers,
+        journal=journal,
+        faults=faults,
+        function=function,
+        orders=Orders(),
+    )
 
 
 def _group_of(player: Player, instance_id: str) -> str:

@@ -12,6 +12,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "ministack.app": ("main", "pin_request_origin", "SERVICE_HANDLERS"),
     "ministack.core.iam_actions": ("extract_iam_action", "extract_resource_arn"),
     "ministack.core.iam_evaluator": ("pin_request_origin",),
+    "ministack.core.lambda_runtime": ("_lock", "_workers", "execution_credentials"),
     "ministack.core.responses": ("request_scope",),
     "ministack.services.autoscaling": ("_ACTION_MAP",),
     "ministack.services.ec2": (

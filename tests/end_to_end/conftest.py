@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ SETTINGS = {
     "etcd:replacement_wait_s": "20",
     "etcd:unresponsive_grace_s": "2",
 }
-TICK = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
 class Deployed:
@@ -29,31 +27,11 @@ class Deployed:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.sqs = lab.client("sqs")
-        self._ticks = 0
-
-    def queue(self, *, dead_letters: bool = False) -> str:
-        """Return the URL of the controller's queue, or of its dead-letter queue."""
-        urls: Sequence[str] = self.sqs.list_queues()["QueueUrls"]
-        attributes = {
-            url: self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"] for url in urls
-        }
-        return next(url for url in urls if ("RedrivePolicy" in attributes[url]) is not dead_letters)
-
-    def send(self, body: str) -> None:
-        """Put a message into the controller's queue."""
-        self._ticks += 1
-        self.sqs.send_message(
-            QueueUrl=self.queue(),
-            MessageBody=body,
-            MessageGroupId=self.lab.state.cluster,
-            MessageDeduplicationId=f"test-{self._ticks}-{time.monotonic_ns()}",
-        )
 
     def tick(self) -> dict[str, Any]:
         """Have the controller look now; returns how its run ended."""
         before = len(self.logged("run"))
-        self.send(json.dumps(TICK))
+        self.lab.tick()
         self.lab.wait_for(lambda: len(self.logged("run")) > before, SETTLE_S, "a run of the controller")
         return self.logged("run")[-1]
 

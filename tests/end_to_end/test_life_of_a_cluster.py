@@ -57,19 +57,19 @@ def test_a_settled_tick_makes_at_most_four_aws_calls(deployed: Deployed) -> None
     ],
 )
 def test_a_malformed_message_goes_to_the_dead_letter_queue_and_blocks_nothing(deployed: Deployed, body: str) -> None:
-    deployed.send(body)
+    deployed.lab.send(body)
     assert deployed.tick()["decision"] == "Settled"
-    url = deployed.queue(dead_letters=True)
-    (message,) = deployed.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2, MessageAttributeNames=["All"])[
+    url = deployed.lab.queue_url(dead_letters=True)
+    (message,) = deployed.lab.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2, MessageAttributeNames=["All"])[
         "Messages"
     ]
-    deployed.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    deployed.lab.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     assert message["Body"] == body
     assert deployed.logged("malformed message")[-1]["problem"]
 
 
 def test_a_foreign_groups_event_is_ignored(deployed: Deployed) -> None:
-    deployed.send(_launch_event("somebody-elses"))
+    deployed.lab.send(_launch_event("somebody-elses"))
     deployed.tick()
     assert any("'somebody-elses' is not ours" in entry["trigger"] for entry in deployed.logged("message"))
 
@@ -160,7 +160,7 @@ def test_with_the_quorum_lost_nobody_is_let_go_and_all_goes_on_when_it_is_back(d
         lab.signal_etcd(instance_id, signal.SIGSTOP)
     lab.autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=one, ShouldDecrementDesiredCapacity=False)
     lab.wait_for(lambda: lab.instances().get(one) == "Terminating:Wait", SETTLE_S, "the termination hook")
-    deployed.send(json.dumps({"source": "aws.events", "detail-type": "Scheduled Event"}))
+    lab.tick()
     lab.wait_for(lambda: any(d["reason"] == "QUORUM_LOST" for d in deployed.logged("decision")), SETTLE_S, "a refusal")
     assert lab.instances()[one] == "Terminating:Wait"
     for instance_id in (one, two):

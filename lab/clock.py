@@ -1,0 +1,56 @@
+"""The wall clock that the controller's function and the hosts' agents see: this machine's, and an offset."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+_FILE: Final = "clock"
+_PROBE_S: Final = 10_000_000
+
+
+def set_offset(directory: Path, seconds: float) -> None:
+    """Let the clock jump: to so many seconds after (or before) this machine's.
+
+    Args:
+        directory: the lab's folder.
+        seconds: 0 is right again.
+    """
+    fresh = directory / f".{_FILE}.{os.getpid()}"
+    fresh.write_text(f"{seconds:+f}\n", encoding="ascii")
+    fresh.replace(directory / _FILE)
+
+
+def variables(directory: Path) -> dict[str, str]:
+    """The environment of a process that sees the lab's clock; empty if this machine cannot do that.
+
+    Args:
+        directory: the lab's folder; its clock must have been set.
+    """
+    wheel = importlib.util.find_spec("libfaketime")
+    if wheel is None or wheel.origin is None:
+        return {}
+    return {
+        "LD_PRELOAD": str(Path(wheel.origin).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"),
+        "FAKETIME_TIMESTAMP_FILE": str(directory / _FILE),
+        "FAKETIME_NO_CACHE": "1",  # a jump is seen at once, in mid-run too
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DISABLE_SHM": "1",  # a process that is killed would leave it behind
+        "NO_FAKE_STAT": "1",
+    }
+
+
+def can_step() -> bool:
+    """Whether a process of this machine can be shown another time: the wheel has a library for x86-64 with glibc."""
+    with tempfile.TemporaryDirectory() as folder:
+        set_offset(Path(folder), _PROBE_S)
+        environment = {**os.environ, **variables(Path(folder))}
+        command = [sys.executable, "-S", "-c", "import time; print(time.time())"]
+        shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    return float(shown) > time.time() + _PROBE_S / 2

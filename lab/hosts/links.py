@@ -1,0 +1,142 @@
+"""The peer links of a lab: what one etcd sends to another passes through here, or does not pass."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Mapping
+
+Link = tuple[str, str]
+_CHUNK: Final = 65536
+_BEHIND: Final = 10_000  # etcd listens this many ports above the one that is advertised
+_DONE_S: Final = 5.0
+
+
+class Links:
+    """Listens where peers are advertised, and forwards each connection to the etcd behind, link by link.
+
+    A link is a pair of instance ids, from and to. Over a link that is cut no byte passes and no end is told; what was
+    under way goes on when it is healed. Everything happens in one event loop in a thread of its own.
+    """
+
+    def __init__(self) -> None:
+        self._cut: frozenset[Link] = frozenset()
+        self._etcds: dict[int, str] = {}
+        self._servers: dict[str, asyncio.Server] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._changed = asyncio.Event()
+        threading.Thread(target=self._loop.run_forever, name="links", daemon=True).start()
+
+    def cut(self, links: Iterable[Link]) -> None:
+        """Cut exactly these links and heal all others; done when it returns."""
+        self._call(self._set_cut(frozenset(links)))
+
+    def runs(self, instance_id: str, pid: int) -> None:
+        """Take note that a process is an instance's etcd: the source of its connections."""
+        self._etcds[pid] = instance_id
+
+    def ended(self, pid: int) -> None:
+        """Forget an etcd."""
+        self._etcds.pop(pid, None)
+
+    def open(self, instance_id: str, listen_url: str) -> str:
+        """Listen in front of an instance's etcd.
+
+        Args:
+            instance_id: the instance.
+            listen_url: where its peers expect it, for example ``http://127.64.0.4:2380``.
+
+        Returns:
+            The URL where its etcd is to listen instead.
+
+        Raises:
+            OSError: the address is taken.
+        """
+        url = urlsplit(listen_url)
+        address, port = url.hostname or "", url.port or 2380
+        if instance_id not in self._servers:
+            self._servers[instance_id] = self._call(self._serve(instance_id, address, port))
+        return f"{url.scheme}://{address}:{port + _BEHIND}"
+
+    def close(self, instance_id: str) -> None:
+        """Listen no more for an instance. Connections end when their ends do."""
+        server = self._servers.pop(instance_id, None)
+        if server is not None:
+            self._loop.call_soon_threadsafe(server.close)
+
+    def _call(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # what the coroutine returns
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_DONE_S)
+
+    async def _set_cut(self, links: frozenset[Link]) -> None:
+        self._cut, changed, self._changed = links, self._changed, asyncio.Event()
+        changed.set()
+
+    async def _passable(self, link: Link) -> None:
+        while link in self._cut:
+            await self._changed.wait()
+
+    async def _serve(self, target: str, address: str, port: int) -> asyncio.Server:
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            source = source_of(writer.get_extra_info("peername"), (address, port), dict(self._etcds)) or ""
+            await self._passable((source, target))
+            await self._passable((target, source))  # a handshake needs both ways
+            try:
+                from_target, to_target = await asyncio.open_connection(address, port + _BEHIND)
+            except OSError:
+                writer.transport.abort()
+                return
+            await asyncio.gather(
+                self._carry(reader, to_target, (source, target)), self._carry(from_target, writer, (target, source))
+            )
+            writer.transport.abort()
+            to_target.transport.abort()
+
+        return await asyncio.start_server(accept, address, port)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: Link) -> None:
+        """Forward until the end or the reset of the connection, and then that."""
+        try:
+            while data := await reader.read(_CHUNK):
+                await self._passable(link)
+                writer.write(data)
+                await writer.drain()
+            await self._passable(link)
+            writer.write_eof()
+        except OSError:
+            await self._passable(link)
+            writer.transport.abort()
+
+
+def source_of(near: tuple[str, int], far: tuple[str, int], owners: Mapping[int, str]) -> str | None:
+    """Whose process has the connecting end of a TCP connection of this machine; None if it is none of them.
+
+    Args:
+        near: address and port of the connecting end.
+        far: address and port that it connected to.
+        owners: process ids and whose they are.
+    """
+    wanted = [_proc_address(*near), _proc_address(*far)]
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:])
+    inode = next((row[9] for row in rows if row[1:3] == wanted), None)
+    return next((owner for pid, owner in owners.items() if inode and _has_socket(pid, inode)), None)
+
+
+def _proc_address(address: str, port: int) -> str:
+    """An address as proc(5) writes it in /proc/net/tcp: the IPv4 address as a number of the machine's byte order."""
+    return f"{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}:{port:04X}"
+
+
+def _has_socket(pid: int, inode: str) -> bool:
+    wanted = f"socket:[{inode}]"
+    try:
+        return any(str(each.readlink()) == wanted for each in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False  # it ended, or a descriptor was closed meanwhile
