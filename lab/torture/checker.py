@@ -36,10 +36,15 @@ def judge(history: History, final: FinalState, *, etcd_logs: Iterable[str], func
     ]
 
 
-def lost_writes(writes: Iterable[Write], kept: Mapping[str, Stored]) -> list[str]:
+def lost_writes(writes: Iterable[Write], kept: Mapping[str, Stored], *, shown: int | None = _SHOWN) -> list[str]:
     """Acknowledged writes that are not there as they were acknowledged.
 
     A write that was tried several times may have taken effect several times, before and after the acknowledged try.
+
+    Args:
+        writes: those acknowledged.
+        kept: what is there.
+        shown: how many are named; None: all.
     """
     problems = []
     for write in writes:
@@ -55,7 +60,7 @@ def lost_writes(writes: Iterable[Write], kept: Mapping[str, Stored]) -> list[str
             )
         elif found.version == 1 and found.mod_revision != revision:
             problems.append(f"lost: {write.key} is of {found.mod_revision}, acknowledged was {revision}")
-    return _some(problems)
+    return problems if shown is None else _some(problems)
 
 
 def shared_revisions(writes: Iterable[Write]) -> list[str]:
