@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from lab import processes
+
 _FILE: Final = "clock"
 _PROBE_S: Final = 10_000_000
 
@@ -41,9 +43,15 @@ def variables(directory: Path) -> dict[str, str]:
         "FAKETIME_TIMESTAMP_FILE": str(directory / _FILE),
         "FAKETIME_NO_CACHE": "1",  # a jump is seen at once, in mid-run too
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DISABLE_SHM": "1",  # a process that is killed would leave it behind
         "NO_FAKE_STAT": "1",
     }
+
+
+def tidy() -> None:
+    """Remove the shared memory that processes with such an environment leave behind when they are killed."""
+    for path in Path("/dev/shm").glob("*faketime_s[eh]m_*"):  # noqa: S108  # libfaketime's own place
+        if not processes.is_running(int(path.name.rpartition("_")[2])):
+            path.unlink(missing_ok=True)
 
 
 def can_step() -> bool:

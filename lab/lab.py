@@ -98,6 +98,7 @@ class Lab(Mischief):
     def down(self) -> None:
         """Stop everything of this lab that runs, by the ids that were written down."""
         self._stop_processes()
+        clock.tidy()
         shutil.rmtree(self.directory / "tmp", ignore_errors=True)
         (self.directory / "state.json").unlink(missing_ok=True)
         self._forget()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import sys
 import threading
 from pathlib import Path
@@ -30,7 +31,6 @@ class Links:
         self._cut: frozenset[Link] = frozenset()
         self._etcds: dict[int, str] = {}
         self._servers: dict[str, asyncio.Server] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
         threading.Thread(target=self._loop.run_forever, name="links", daemon=True).start()
@@ -91,13 +91,13 @@ class Links:
             try:
                 from_target, to_target = await asyncio.open_connection(address, port + _BEHIND)
             except OSError:
-                writer.transport.abort()
+                _reset(writer)
                 return
             await asyncio.gather(
                 self._carry(reader, to_target, (source, target)), self._carry(from_target, writer, (target, source))
             )
-            writer.transport.abort()
-            to_target.transport.abort()
+            writer.close()
+            to_target.close()
 
         return await asyncio.start_server(accept, address, port)
 
@@ -112,7 +112,14 @@ class Links:
             writer.write_eof()
         except OSError:
             await self._passable(link)
-            writer.transport.abort()
+            _reset(writer)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection with RST."""
+    if not writer.transport.is_closing():
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
 
 
 def source_of(near: tuple[str, int], far: tuple[str, int], owners: Mapping[int, str]) -> str | None:

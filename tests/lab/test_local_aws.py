@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from lab import Lab
 from lab.control import ControlError
+from lab.paths import LabError
 from tests.lab.played import LAUNCH_HOOK, TERMINATE_HOOK
 
 TEMPLATE = {
@@ -226,6 +227,31 @@ def test_a_failing_call_fails_as_often_as_told(lab: Lab) -> None:
     with pytest.raises(ClientError, match="AccessDeniedException"):
         ssm.put_parameter(Name="/lab/one", Value="1", Type="String")
     assert ssm.put_parameter(Name="/lab/one", Value="1", Type="String")["Version"] == 1
+
+
+@pytest.mark.usefixtures("group")
+def test_of_two_launched_instances_the_first_never_boots_if_told_so(lab: Lab) -> None:
+    first = only(lab)
+    lab.boot_never()
+    lab.scale(2)
+    lab.wait_for(lambda: list(lab.instances().values()).count("Pending:Wait") == 2, 10, "the second instance")
+    (second,) = set(lab.instances()) - {first}
+    lab.scale(3)
+    lab.wait_for(lambda: len(lab.instances()) == 3, 10, "the third instance")
+    (third,) = set(lab.instances()) - {first, second}
+
+    def booted() -> set[str]:
+        return {each["instance"] for each in lab.transitions() if each["to"] == "booted"}
+
+    lab.wait_for(lambda: third in booted(), 10, "the third host to boot")
+    assert second not in booted()
+
+
+@pytest.mark.parametrize("harm", ["cut_links", "fill_disk", "step_clock"])
+def test_a_lab_without_what_a_fault_needs_refuses_it(lab: Lab, harm: str) -> None:
+    assert not lab.can_fill_disks
+    with pytest.raises(LabError, match=r"links=True|disks of their own|clock_steps=True"):
+        getattr(lab, harm)([] if harm == "cut_links" else 1)
 
 
 def test_the_control_refuses_what_it_does_not_know(lab: Lab) -> None:
