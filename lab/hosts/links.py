@@ -85,12 +85,19 @@ class Links:
 
     async def _serve(self, target: str, address: str, port: int) -> asyncio.Server:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            source = source_of(writer.get_extra_info("peername"), (address, port), dict(self._etcds)) or ""
-            await self._passable((source, target))
-            await self._passable((target, source))  # a handshake needs both ways
             try:
                 from_target, to_target = await asyncio.open_connection(address, port + _BEHIND)
             except OSError:
+                if not self._cut:  # peers of an etcd that is down dial many times a second
+                    _reset(writer)
+                    return
+                to_target = None
+            near = writer.get_extra_info("peername")
+            # In a thread: it takes long where this machine has many connections, and all links wait for this loop.
+            source = await asyncio.to_thread(source_of, near, (address, port), dict(self._etcds)) or ""
+            await self._passable((source, target))
+            await self._passable((target, source))  # a handshake needs both ways
+            if to_target is None:
                 _reset(writer)
                 return
             await asyncio.gather(
@@ -130,9 +137,9 @@ def source_of(near: tuple[str, int], far: tuple[str, int], owners: Mapping[int, 
         far: address and port that it connected to.
         owners: process ids and whose they are.
     """
-    wanted = [_proc_address(*near), _proc_address(*far)]
-    rows = (line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:])
-    inode = next((row[9] for row in rows if row[1:3] == wanted), None)
+    table = Path("/proc/net/tcp").read_text(encoding="ascii")
+    row = table.partition(f" {_proc_address(*near)} {_proc_address(*far)} ")[2]
+    inode = row.split(maxsplit=7)[6] if row else ""
     return next((owner for pid, owner in owners.items() if inode and _has_socket(pid, inode)), None)
 
 
