@@ -31,6 +31,7 @@ class Links:
         self._cut: frozenset[Link] = frozenset()
         self._etcds: dict[int, str] = {}
         self._servers: dict[str, asyncio.Server] = {}
+        self._down: set[str] = set()
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
         threading.Thread(target=self._loop.run_forever, name="links", daemon=True).start()
@@ -85,21 +86,22 @@ class Links:
 
     async def _serve(self, target: str, address: str, port: int) -> asyncio.Server:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                from_target, to_target = await asyncio.open_connection(address, port + _BEHIND)
-            except OSError:
-                if not self._cut:  # peers of an etcd that is down dial many times a second
-                    _reset(writer)
-                    return
-                to_target = None
+            # Peers of an etcd that is down dial many times a second: who dials matters only where a link is cut.
+            if target in self._down and not self._cut and not await _listens(address, port + _BEHIND):
+                _reset(writer)
+                return
             near = writer.get_extra_info("peername")
             # In a thread: it takes long where this machine has many connections, and all links wait for this loop.
             source = await asyncio.to_thread(source_of, near, (address, port), dict(self._etcds)) or ""
             await self._passable((source, target))
             await self._passable((target, source))  # a handshake needs both ways
-            if to_target is None:
+            try:
+                from_target, to_target = await asyncio.open_connection(address, port + _BEHIND)
+            except OSError:
+                self._down.add(target)
                 _reset(writer)
                 return
+            self._down.discard(target)
             await asyncio.gather(
                 self._carry(reader, to_target, (source, target)), self._carry(from_target, writer, (target, source))
             )
@@ -120,6 +122,15 @@ class Links:
         except OSError:
             await self._passable(link)
             _reset(writer)
+
+
+async def _listens(address: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(address, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

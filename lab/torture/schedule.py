@@ -110,9 +110,9 @@ class Schedule:
         return next((fault.count for fault in self.faults if fault.kind is Kind.SCALED), self.size)
 
     @property
-    def troubles_aws(self) -> bool:
-        """Whether calls of AWS fail."""
-        return any(fault.kind in {Kind.AWS_REFUSES, Kind.AWS_DELAYS, Kind.AWS_REPLY_LOST} for fault in self.faults)
+    def delays_aws(self) -> bool:
+        """Whether AWS answers late."""
+        return any(fault.kind is Kind.AWS_DELAYS for fault in self.faults)
 
     def __str__(self) -> str:
         start = ", from its formation" if self.from_formation else ""

@@ -247,7 +247,9 @@ class Trial:
         )
         self.log = lab.function_log(since_ms=epoch_ms)
         self.result.lost = len(checker.lost_writes(history.writes, kept, shown=None))
-        self.result.problems += checker.judge(history, final, etcd_logs=self.etcd_logs(), function_log=self.log)
+        self.result.problems += checker.judge(
+            history, final, etcd_logs=self.etcd_logs(), function_log=self.log, aws_delays=self._schedule.delays_aws
+        )
         if not history.writes:
             self.result.problems.append("no write was acknowledged: nothing was tried")
 
@@ -270,7 +272,7 @@ class Trial:
         if not survivors or any(states.get(each) != "InService" for each in survivors):
             problems.append(f"the survivors {survivors} do not stay: {states}")
         problems += checker.let_go_without_quorum(self.roster.journal if self.roster else [], lost_at)
-        problems += checker.alarming_lines(self.log)
+        problems += checker.alarming_lines(self.log, aws_delays=self._schedule.delays_aws)
         problems += checker.foreign_clusters(each.cluster_id for each in self.history.seen)
         problems += checker.two_leaders(self.etcd_logs())
 
