@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ class History:
     def longest_gap_s(self) -> float:
         """The longest time without an acknowledgement, between the first and the last."""
         ended = sorted(write.ended for write in self.writes)
-        return max((after - before for before, after in zip(ended, ended[1:], strict=False)), default=0.0)
+        return max((after - before for before, after in itertools.pairwise(ended)), default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

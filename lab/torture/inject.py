@@ -146,12 +146,7 @@ class Injector:
                 if not lab.kill_function(after_calls=fault.count, after_effect=fault.after) and not fault.count:
                     applied.problem = "no run was under way"
             case Kind.AWS_REFUSES | Kind.AWS_DELAYS | Kind.AWS_REPLY_LOST:
-                status = 500 if fault.code == "InternalFailure" else 400
-                tell(
-                    "/faults",
-                    **{"action": fault.what, "count": fault.count, "code": fault.code, "status": status},
-                    **{"after": fault.after, "delay_s": fault.seconds},
-                )
+                tell("/faults", **_aws_fault(fault))
             case Kind.EVENTS_LOST:
                 tell("/events", drop=fault.count)
             case Kind.EVENTS_DOUBLED:
@@ -202,3 +197,14 @@ class Injector:
                 raise
             return
         self._cut_now = wanted
+
+
+def _aws_fault(fault: Fault) -> dict[str, object]:
+    return {
+        "action": fault.what,
+        "count": fault.count,
+        "code": fault.code,
+        "status": 500 if fault.code == "InternalFailure" else 400,
+        "after": fault.after,
+        "delay_s": fault.seconds,
+    }

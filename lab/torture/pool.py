@@ -31,7 +31,7 @@ def play(seeds: Sequence[int], labs: int, *, keep_all: bool = False) -> Iterator
     context = multiprocessing.get_context("spawn")
     told = context.Queue()
     waiting = list(reversed(seeds))
-    workers = {number: _Worker(context, number, told, keep_all) for number in range(min(labs, len(seeds)))}
+    workers = {number: _Worker(context, number, told, keep_all=keep_all) for number in range(min(labs, len(seeds)))}
     try:
         for worker in workers.values():
             worker.give(waiting)
@@ -45,7 +45,7 @@ def play(seeds: Sequence[int], labs: int, *, keep_all: bool = False) -> Iterator
                 continue
             left -= 1
             if not workers[number].process.is_alive():
-                workers[number] = _Worker(context, number, told, keep_all)
+                workers[number] = _Worker(context, number, told, keep_all=keep_all)
             workers[number].give(waiting)
             yield result
     finally:
@@ -56,11 +56,13 @@ def play(seeds: Sequence[int], labs: int, *, keep_all: bool = False) -> Iterator
 class _Worker:
     """A process with a lab."""
 
-    def __init__(self, context: Any, number: int, told: Any, keep_all: bool) -> None:  # noqa: ANN401  # of multiprocessing
+    def __init__(self, context: Any, number: int, told: Any, *, keep_all: bool) -> None:  # noqa: ANN401  # of multiprocessing
         self._seeds = context.Queue()
         self._seed: int | None = None
         self._since = 0.0
-        self.process: BaseProcess = context.Process(target=_work, args=(number, self._seeds, told, keep_all), daemon=True)
+        self.process: BaseProcess = context.Process(
+            target=_work, args=(number, self._seeds, told, keep_all), daemon=True
+        )
         self.process.start()
 
     def give(self, waiting: list[int]) -> None:
@@ -88,7 +90,7 @@ class _Worker:
         self.process.join()
 
 
-def _work(number: int, seeds: Any, told: Any, keep_all: bool) -> None:  # noqa: ANN401  # queues
+def _work(number: int, seeds: Any, told: Any, *, keep_all: bool) -> None:  # noqa: ANN401  # queues
     with Ground(FOLDER / f"lab-{number}", keep_all=keep_all) as ground:
         while (seed := seeds.get()) is not None:
             try:

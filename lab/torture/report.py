@@ -54,24 +54,17 @@ def table(results: Iterable[Result]) -> str:
             f"| {kind} | {seeds[kind]} | {applied[kind]} | {not_applied[kind]}{f' ({reasons})' if reasons else ''} |"
         )
     failed = [result.seed for result in found if not result.passed]
-    return "\n".join(
-        [
-            *rows,
-            "",
-            f"{len(found)} seeds, {len(found) - len(failed)} passed, {len(failed)} failed"
-            f"{f' ({_numbers(failed)})' if failed else ''}; {sum(each.writes for each in found)} writes acknowledged, "
-            f"{sum(each.lost for each in found)} lost; {sum(each.replaced for each in found)} instances replaced; "
-            f"{sum(each.seconds for each in found) / 60:.0f} minutes of clusters' lives, "
-            f"longest gap {max((each.longest_gap_s for each in found), default=0):g} s.",
-        ]
+    numbers = f" ({', '.join(map(str, failed))})" if failed else ""
+    total = (
+        f"{len(found)} seeds, {len(found) - len(failed)} passed, {len(failed)} failed{numbers}; "
+        f"{sum(each.writes for each in found)} writes acknowledged, {sum(each.lost for each in found)} lost; "
+        f"{sum(each.replaced for each in found)} instances replaced; "
+        f"{sum(each.seconds for each in found) / 60:.0f} minutes of clusters' lives."
     )
+    return "\n".join([*rows, "", total])
 
 
 def _shortly(problem: str) -> str:
     """The reason without ids, so that equal ones are counted together."""
     words = [word for word in problem.split() if not word.startswith("i-")]
     return " ".join(words)[:60]
-
-
-def _numbers(seeds: Iterable[int]) -> str:
-    return ", ".join(map(str, seeds))

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lab.torture.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 PHASE_S: Final = 13.0
 GRACE_S: Final = 5  # etcd:unresponsive_grace_s of the lab: who is silent for longer is replaced
 _SHORT_S: Final = 3.0  # silent for so long is well within the grace period
 _TRIES: Final = 30
-_MAJORITY_LOST_PART: Final = 0.04
+_MAJORITY_LOST_PART: Final = 0.05
 _FROM_FORMATION_PART: Final = 0.3
 _SIZE_5_PART: Final = 0.33
+_EARLY_PART: Final = 0.5  # of the faults of a schedule that begins with the formation
+_FORMS_S: Final = 4.0
 
 # The actions that the controller calls, and the one of the agent.
-CONTROLLER_ACTIONS: Final = (
+_CONTROLLER_ACTIONS: Final = (
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:CompleteLifecycleAction",
     "autoscaling:RecordLifecycleActionHeartbeat",
@@ -33,7 +35,7 @@ CONTROLLER_ACTIONS: Final = (
     "ssm:GetParameters",
     "ssm:PutParameter",
 )
-AGENT_ACTIONS: Final = ("ssm:GetParameter",)
+_AGENT_ACTIONS: Final = ("ssm:GetParameter",)
 _WRITES: Final = (
     "autoscaling:CompleteLifecycleAction",
     "autoscaling:RecordLifecycleActionHeartbeat",
@@ -58,7 +60,24 @@ _SILENCE: Final = {
     Kind.NETWORK_SPLIT: 2,
     Kind.DISK_FULL: 1,
 }
-_LAUNCHERS: Final = (Kind.HOST_LOST, Kind.TWO_HOSTS_LOST, Kind.REFRESHED, Kind.TERMINATED)
+_LAUNCHERS: Final = (Kind.HOST_LOST, Kind.REFRESHED, Kind.TERMINATED)
+_VICTIMS: Final = {
+    **_SILENCE,
+    Kind.LINK_CUT: 2,
+    Kind.HOST_LOST: 1,
+    Kind.TWO_HOSTS_LOST: 2,
+    Kind.TERMINATED: 1,
+}
+_LASTING: Final = (
+    Kind.ETCD_FROZEN,
+    Kind.TWO_ETCDS_FROZEN,
+    Kind.MEMBER_ISOLATED,
+    Kind.LINK_CUT,
+    Kind.NETWORK_SPLIT,
+)
+_EC2_SAYS: Final = ("terminated", "impaired", "running")
+_AWS_COUNTS: Final = (1, 2, 3, 6)  # three in a row are what botocore tries before it gives up
+_SIZES: Final = 3 + 5
 # Without effect on who is a member: what may come before the majority is lost.
 _HARMLESS: Final = (Kind.AWS_REFUSES, Kind.AWS_DELAYS, Kind.AWS_REPLY_LOST, Kind.CONTROLLER_KILLED, Kind.EVENTS_DOUBLED)
 # Two hosts at once only where a quorum survives; there it is tried often, since little else fits beside it.
@@ -87,13 +106,14 @@ class Schedule:
         draw = random.Random(seed)  # noqa: S311  # no secret
         size = 5 if draw.random() < _SIZE_5_PART else 3
         if draw.random() < _MAJORITY_LOST_PART:
+            size = draw.choice([3, 5])
             return cls(seed=seed, size=size, from_formation=False, faults=_majority_lost(draw, size))
         from_formation = draw.random() < _FROM_FORMATION_PART
         kinds = _DRAWN_AT_5 if size == 5 else _DRAWN_AT_3  # noqa: PLR2004
         chosen: list[Fault] = []
         for _ in range(draw.randint(2, 6)):
             for _ in range(_TRIES):
-                more = _draw(draw, size, kinds)
+                more = _draw(draw, size, kinds, from_formation=from_formation)
                 if _fits(chosen, more) and is_survivable(size, [*chosen, *more], from_formation=from_formation):
                     chosen += more
                     break
@@ -174,80 +194,59 @@ def _majority_lost(draw: random.Random, size: int) -> tuple[Fault, ...]:
     before = [fault for _ in range(draw.randint(1, 2)) for fault in _draw(draw, size, _HARMLESS, until_s=4.0)]
     before = [fault for i, fault in enumerate(before) if _fits(before[:i], [fault])]
     ranks = tuple(sorted(draw.sample(range(size), size // 2 + 1)))
-    lost = Fault(kind=Kind.MAJORITY_LOST, at_s=5.0, ranks=ranks, what=_ec2(draw))
+    lost = Fault(kind=Kind.MAJORITY_LOST, at_s=5.0, ranks=ranks, what=draw.choice(_EC2_SAYS))
     return _in_order([*before, lost])
 
 
-def _draw(draw: random.Random, size: int, kinds: Sequence[Kind], *, until_s: float = PHASE_S - 2) -> list[Fault]:
-    """One fault; a host that never starts comes with something that launches it."""
-    kind, at_s = draw.choice(kinds), round(draw.uniform(0.0, until_s), 1)
+def _draw(
+    draw: random.Random, size: int, kinds: Sequence[Kind], *, from_formation: bool = False, until_s: float = PHASE_S - 2
+) -> list[Fault]:
+    """One fault; a host that never starts comes with something that launches it, or is of the first ones."""
+    kind = draw.choice(kinds)
+    if from_formation and draw.random() < _EARLY_PART:
+        at_s = 0.0 if kind is Kind.HOST_NEVER_STARTS else round(draw.uniform(0.0, _FORMS_S), 1)
+    else:
+        at_s = round(draw.uniform(0.1, until_s), 1)
     first = _one(draw, kind, at_s, size)
     if kind is Kind.HOST_NEVER_STARTS and at_s > 0:
-        launcher = draw.choice([each for each in _LAUNCHERS if size > 3 or each is not Kind.TWO_HOSTS_LOST])  # noqa: PLR2004
-        return [first, _one(draw, launcher, round(at_s + 0.2, 1), size)]
+        return [first, _one(draw, draw.choice(_LAUNCHERS), round(at_s + 0.2, 1), size)]
     return [first]
 
 
-def _one(draw: random.Random, kind: Kind, at_s: float, size: int) -> Fault:  # noqa: PLR0911  # one return a kind
-    def who(count: int) -> tuple[int, ...]:
-        return tuple(draw.sample(range(size), count))
-
+def _one(draw: random.Random, kind: Kind, at_s: float, size: int) -> Fault:
+    victims = size // 2 if kind is Kind.NETWORK_SPLIT else _VICTIMS.get(kind, 0)
+    ranks = tuple(draw.sample(range(size), victims))
     # Either well within the grace period, or well beyond it.
     lasts_s = round(draw.choice([draw.uniform(0.5, _SHORT_S), draw.uniform(GRACE_S + 2, GRACE_S + 5)]), 1)
-    match kind:
-        case Kind.ETCD_KILLED | Kind.TWO_ETCDS_KILLED:
-            return Fault(kind=kind, at_s=at_s, ranks=who(_SILENCE[kind]))
-        case Kind.ETCD_FROZEN | Kind.TWO_ETCDS_FROZEN | Kind.MEMBER_ISOLATED:
-            return Fault(kind=kind, at_s=at_s, ranks=who(_SILENCE[kind]), lasts_s=lasts_s)
-        case Kind.LINK_CUT:
-            return Fault(kind=kind, at_s=at_s, ranks=who(2), lasts_s=lasts_s)
-        case Kind.NETWORK_SPLIT:
-            return Fault(kind=kind, at_s=at_s, ranks=who(size // 2), lasts_s=lasts_s)
-        case Kind.DISK_FULL:
-            return Fault(kind=kind, at_s=at_s, ranks=who(1), lasts_s=draw.choice([0.0, lasts_s]))
-        case Kind.HOST_LOST:
-            return Fault(kind=kind, at_s=at_s, ranks=who(1), what=_ec2(draw))
-        case Kind.TWO_HOSTS_LOST:
-            return Fault(kind=kind, at_s=at_s, ranks=who(2), what=_ec2(draw))
-        case Kind.HOST_NEVER_STARTS:
-            return Fault(kind=kind, at_s=at_s, count=1)
-        case Kind.CONTROLLER_KILLED:
-            return Fault(kind=kind, at_s=at_s, count=draw.randint(0, 6), after=draw.random() < 0.5)  # noqa: PLR2004
-        case Kind.AWS_REFUSES | Kind.AWS_DELAYS | Kind.AWS_REPLY_LOST:
-            return _aws(draw, kind, at_s)
-        case Kind.EVENTS_LOST | Kind.EVENTS_DOUBLED:
-            return Fault(kind=kind, at_s=at_s, count=draw.randint(1, 4))
-        case Kind.CLOCK_STEPPED:
-            seconds = draw.choice([-3600.0, -300.0, 300.0, 3600.0])
-            return Fault(kind=kind, at_s=at_s, seconds=seconds, lasts_s=round(draw.uniform(2.0, 10.0), 1))
-        case Kind.SCALED:
-            return Fault(kind=kind, at_s=at_s, count=8 - size)
-        case Kind.TERMINATED:
-            return Fault(kind=kind, at_s=at_s, ranks=who(1))
-        case _:
-            return Fault(kind=kind, at_s=at_s)
-
-
-def _aws(draw: random.Random, kind: Kind, at_s: float) -> Fault:
-    if kind is Kind.AWS_DELAYS:
-        action = draw.choice(CONTROLLER_ACTIONS + AGENT_ACTIONS)
-        return Fault(
-            kind=kind, at_s=at_s, what=action, count=draw.randint(1, 3), seconds=round(draw.uniform(0.5, 7.0), 1)
-        )
-    if kind is Kind.AWS_REPLY_LOST:
-        # Three in a row are what botocore tries before it gives up.
-        return Fault(
-            kind=kind,
-            at_s=at_s,
-            what=draw.choice(_WRITES),
-            code="InternalFailure",
-            count=draw.choice([1, 2, 3, 6]),
-            after=True,
-        )
-    action = draw.choice(CONTROLLER_ACTIONS + AGENT_ACTIONS)
-    code = draw.choice(["ThrottlingException", "InternalFailure"])
-    return Fault(kind=kind, at_s=at_s, what=action, code=code, count=draw.choice([1, 2, 3, 6]))
-
-
-def _ec2(draw: random.Random) -> str:
-    return draw.choice(["terminated", "impaired", "running"])
+    details: Mapping[Kind, Callable[[], dict[str, Any]]] = {
+        **dict.fromkeys(_LASTING, lambda: {"lasts_s": lasts_s}),
+        Kind.DISK_FULL: lambda: {"lasts_s": draw.choice([0.0, lasts_s])},
+        Kind.HOST_LOST: lambda: {"what": draw.choice(_EC2_SAYS)},
+        Kind.TWO_HOSTS_LOST: lambda: {"what": draw.choice(_EC2_SAYS)},
+        Kind.HOST_NEVER_STARTS: lambda: {"count": 1},
+        Kind.CONTROLLER_KILLED: lambda: {"count": draw.randint(0, 6), "after": draw.choice([False, True])},
+        Kind.AWS_REFUSES: lambda: {
+            "what": draw.choice(_CONTROLLER_ACTIONS + _AGENT_ACTIONS),
+            "code": draw.choice(["ThrottlingException", "InternalFailure"]),
+            "count": draw.choice(_AWS_COUNTS),
+        },
+        Kind.AWS_DELAYS: lambda: {
+            "what": draw.choice(_CONTROLLER_ACTIONS + _AGENT_ACTIONS),
+            "seconds": round(draw.uniform(0.5, 7.0), 1),
+            "count": draw.randint(1, 3),
+        },
+        Kind.AWS_REPLY_LOST: lambda: {
+            "what": draw.choice(_WRITES),
+            "code": "InternalFailure",
+            "count": draw.choice(_AWS_COUNTS),
+            "after": True,
+        },
+        Kind.EVENTS_LOST: lambda: {"count": draw.randint(1, 4)},
+        Kind.EVENTS_DOUBLED: lambda: {"count": draw.randint(1, 4)},
+        Kind.CLOCK_STEPPED: lambda: {
+            "seconds": draw.choice([-3600.0, -300.0, 300.0, 3600.0]),
+            "lasts_s": round(draw.uniform(2.0, 10.0), 1),
+        },
+        Kind.SCALED: lambda: {"count": _SIZES - size},
+    }
+    return Fault(kind=kind, at_s=at_s, ranks=ranks, **details.get(kind, dict)())
