@@ -79,13 +79,16 @@ class Lab(Mischief):
             raise LabError(f"--etcd {etcd}: no such program")
         self._forget()
         shutil.rmtree(self.directory / "instances", ignore_errors=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        small_disks = self._small_disks and can_mount(self.directory)
+        clock_steps = self._clock_steps and clock.can_step()
+        clock.set_offset(self.directory, 0)
         aws_port, control_port = processes.free_ports(2)
         self._state = LabState(aws_port=aws_port, control_port=control_port, cidr=free_cidr(), etcd=str(etcd))
         self._state.enforce_iam = self._enforce_iam
         self._state.links = self._links
-        self._state.small_disks = self._small_disks and can_mount(self.directory)
-        self._state.clock_steps = self._clock_steps and clock.can_step()
-        clock.set_offset(self.directory, 0)
+        self._state.small_disks = small_disks
+        self._state.clock_steps = clock_steps
         starter = Starter(self._state, self.directory, self._preexec)
         try:
             starter.start_aws(python)

@@ -32,6 +32,7 @@ class Links:
         self._etcds: dict[int, str] = {}
         self._servers: dict[str, asyncio.Server] = {}
         self._down: set[str] = set()
+        self._forwarding: set[asyncio.Future[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
         threading.Thread(target=self._loop.run_forever, name="links", daemon=True).start()
@@ -86,29 +87,38 @@ class Links:
 
     async def _serve(self, target: str, address: str, port: int) -> asyncio.Server:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            # Peers of an etcd that is down dial many times a second: who dials matters only where a link is cut.
-            if target in self._down and not self._cut and not await _listens(address, port + _BEHIND):
-                _reset(writer)
-                return
-            near = writer.get_extra_info("peername")
-            # In a thread: it takes long where this machine has many connections, and all links wait for this loop.
-            source = await asyncio.to_thread(source_of, near, (address, port), dict(self._etcds)) or ""
-            await self._passable((source, target))
-            await self._passable((target, source))  # a handshake needs both ways
-            try:
-                from_target, to_target = await asyncio.open_connection(address, port + _BEHIND)
-            except OSError:
-                self._down.add(target)
-                _reset(writer)
-                return
-            self._down.discard(target)
-            await asyncio.gather(
-                self._carry(reader, to_target, (source, target)), self._carry(from_target, writer, (target, source))
-            )
-            writer.close()
-            to_target.close()
+            # asyncio holds a connection by weak references only, once one end of it has come.
+            forwarding = asyncio.ensure_future(self._forward(reader, writer, target, (address, port)))
+            self._forwarding.add(forwarding)
+            forwarding.add_done_callback(self._forwarding.discard)
 
         return await asyncio.start_server(accept, address, port)
+
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str, advertised: tuple[str, int]
+    ) -> None:
+        address, port = advertised
+        # Peers of an etcd that is down dial many times a second: who dials matters only where a link is cut.
+        if target in self._down and not self._cut and not await _listens(address, port + _BEHIND):
+            _reset(writer)
+            return
+        near = writer.get_extra_info("peername")
+        # In a thread: it takes long where this machine has many connections, and all links wait for this loop.
+        source = await asyncio.to_thread(source_of, near, advertised, dict(self._etcds)) or ""
+        await self._passable((source, target))
+        await self._passable((target, source))  # a handshake needs both ways
+        try:
+            from_target, to_target = await asyncio.open_connection(address, port + _BEHIND)
+        except OSError:
+            self._down.add(target)
+            _reset(writer)
+            return
+        self._down.discard(target)
+        await asyncio.gather(
+            self._carry(reader, to_target, (source, target)), self._carry(from_target, writer, (target, source))
+        )
+        writer.close()
+        to_target.close()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: Link) -> None:
         """Forward until the end or the reset of the connection, and then that."""

@@ -58,8 +58,8 @@ def main() -> None:
             **json.loads(options.children),
         }
     )
+    held = socket.create_server((options.hold, options.metadata_port))  # first: imports take their time
     names.check()
-    held = socket.create_server((options.hold, options.metadata_port))
     control = assemble(options.metadata_port)
     server = ControlServer(control, options.control_port)
     threading.Thread(target=server.serve, daemon=True, name="control").start()
