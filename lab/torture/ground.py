@@ -24,7 +24,7 @@ SETTINGS: Final = {
     "etcd:unresponsive_grace_s": str(GRACE_S),
     "etcd:health_check_grace_s": "0",
     "etcd:etcd_read_timeout_s": "1",
-    "etcd:run_reserve_s": "3",
+    "etcd:run_reserve_s": "5",
     "etcd:function_timeout_s": "15",
     "etcd:visibility_timeout_s": "16",
     "etcd:max_receive_count": "20",

@@ -129,11 +129,6 @@ class Schedule:
         """Desired instances at its end."""
         return next((fault.count for fault in self.faults if fault.kind is Kind.SCALED), self.size)
 
-    @property
-    def delays_aws(self) -> bool:
-        """Whether AWS answers late."""
-        return any(fault.kind is Kind.AWS_DELAYS for fault in self.faults)
-
     def __str__(self) -> str:
         start = ", from its formation" if self.from_formation else ""
         return f"seed {self.seed}: size {self.size}{start}\n" + "".join(f"  {fault}\n" for fault in self.faults)

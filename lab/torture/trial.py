@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 import time
 from dataclasses import asdict, dataclass, field
@@ -40,6 +41,8 @@ class Result:
         problems: what is wrong; nothing if it passed.
         replaced: instances that were launched after the first ones.
         lost: acknowledged writes that are not there.
+        cut_runs: runs of the controller that its timeout ended.
+        load: the machine's load average when it ended.
     """
 
     seed: int
@@ -53,6 +56,8 @@ class Result:
     lost: int = 0
     longest_gap_s: float = 0.0
     replaced: int = 0
+    cut_runs: int = 0
+    load: float = 0.0
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -91,6 +96,7 @@ class Trial:
         result, history = self.result, self.history
         result.seconds = round(time.monotonic() - began, 1)
         result.writes, result.failures, result.reads = len(history.writes), history.failures, len(history.reads)
+        result.cut_runs, result.load = checker.cut_runs(self.log), round(os.getloadavg()[0], 1)
         result.longest_gap_s = round(history.longest_gap_s(), 2)
         if self.roster is not None:
             result.replaced = len(self.roster.all()) - max(self._schedule.size, self._schedule.desired)
@@ -247,9 +253,7 @@ class Trial:
         )
         self.log = lab.function_log(since_ms=epoch_ms)
         self.result.lost = len(checker.lost_writes(history.writes, kept, shown=None))
-        self.result.problems += checker.judge(
-            history, final, etcd_logs=self.etcd_logs(), function_log=self.log, aws_delays=self._schedule.delays_aws
-        )
+        self.result.problems += checker.judge(history, final, etcd_logs=self.etcd_logs(), function_log=self.log)
         if not history.writes:
             self.result.problems.append("no write was acknowledged: nothing was tried")
 
@@ -272,7 +276,7 @@ class Trial:
         if not survivors or any(states.get(each) != "InService" for each in survivors):
             problems.append(f"the survivors {survivors} do not stay: {states}")
         problems += checker.let_go_without_quorum(self.roster.journal if self.roster else [], lost_at)
-        problems += checker.alarming_lines(self.log, aws_delays=self._schedule.delays_aws)
+        problems += checker.alarming_lines(self.log)
         problems += checker.foreign_clusters(each.cluster_id for each in self.history.seen)
         problems += checker.two_leaders(self.etcd_logs())
 
