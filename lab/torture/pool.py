@@ -7,6 +7,7 @@ import queue
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from lab import processes
 from lab.torture.ground import FOLDER, Ground
 from lab.torture.schedule import Schedule
 from lab.torture.trial import Result
@@ -61,7 +62,7 @@ class _Worker:
         self._seed: int | None = None
         self._since = 0.0
         self.process: BaseProcess = context.Process(
-            target=_work, args=(number, self._seeds, told, keep_all), daemon=True
+            target=_work, args=(number, self._seeds, told), kwargs={"keep_all": keep_all}, daemon=True
         )
         self.process.start()
 
@@ -91,6 +92,7 @@ class _Worker:
 
 
 def _work(number: int, seeds: Any, told: Any, *, keep_all: bool) -> None:  # noqa: ANN401  # queues
+    processes.dies_with_parent()
     with Ground(FOLDER / f"lab-{number}", keep_all=keep_all) as ground:
         while (seed := seeds.get()) is not None:
             try:
