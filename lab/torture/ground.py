@@ -79,7 +79,8 @@ class Ground:
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _up(self) -> Lab:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
         self._played = 0
         lab = Lab(self._folder, links=True, small_disks=True, clock_steps=True)
         with (FOLDER / "start.lock").open("w") as lock:  # two labs that start at once would choose one network

@@ -78,6 +78,7 @@ _LASTING: Final = (
 _EC2_SAYS: Final = ("terminated", "impaired", "running")
 _AWS_COUNTS: Final = (1, 2, 3, 6)  # three in a row are what botocore tries before it gives up
 _SIZES: Final = 3 + 5
+_SMALL_STEP_S: Final = 120.0  # AWS refuses signatures that are more than five minutes off
 # Without effect on who is a member: what may come before the majority is lost.
 _HARMLESS: Final = (Kind.AWS_REFUSES, Kind.AWS_DELAYS, Kind.AWS_REPLY_LOST, Kind.CONTROLLER_KILLED, Kind.EVENTS_DOUBLED)
 # Two hosts at once only where a quorum survives; there it is tried often, since little else fits beside it.
@@ -128,6 +129,11 @@ class Schedule:
     def desired(self) -> int:
         """Desired instances at its end."""
         return next((fault.count for fault in self.faults if fault.kind is Kind.SCALED), self.size)
+
+    @property
+    def ahead_s(self) -> float:
+        """How far ahead a moment may lie that the controller wrote down before its clock went back."""
+        return max((fault.seconds for fault in self.faults if fault.seconds == _SMALL_STEP_S), default=0.0)
 
     def __str__(self) -> str:
         start = ", from its formation" if self.from_formation else ""
@@ -239,7 +245,7 @@ def _one(draw: random.Random, kind: Kind, at_s: float, size: int) -> Fault:
         Kind.EVENTS_LOST: lambda: {"count": draw.randint(1, 4)},
         Kind.EVENTS_DOUBLED: lambda: {"count": draw.randint(1, 4)},
         Kind.CLOCK_STEPPED: lambda: {
-            "seconds": draw.choice([-3600.0, -300.0, 300.0, 3600.0]),
+            "seconds": draw.choice([-3600.0, -_SMALL_STEP_S, _SMALL_STEP_S, 3600.0]),
             "lasts_s": round(draw.uniform(2.0, 10.0), 1),
         },
         Kind.SCALED: lambda: {"count": _SIZES - size},

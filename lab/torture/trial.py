@@ -206,7 +206,7 @@ class Trial:
         Raises:
             LabError: not in time (INV-8); the message says how things stand.
         """
-        lab, deadline = self._lab, time.monotonic() + SETTLE_S
+        lab, deadline = self._lab, time.monotonic() + SETTLE_S + self._schedule.ahead_s
 
         def left() -> float:
             return max(0.0, deadline - time.monotonic())
