@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 ETCD_36 := $(shell go list -C tools/etcd-3.6 -m >/dev/null 2>&1 && echo .cache/etcd-3.6/etcd)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev check test etcd-3.5 etcd-3.6 coverage demo explore bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
+.PHONY: help dev check test etcd-3.5 etcd-3.6 coverage demo explore torture bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
 
 help: ## show this list
 	@grep -hE '^[a-z0-9. -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -60,6 +60,11 @@ demo: dev ## a real cluster forms, heals, rolls over and scales, through the rea
 explore: dev ## ten million states or an hour of what can go wrong, then the planted bugs
 	python -m tests.explorer --states 10000000 --seconds 3600
 	python -m tests.planted
+
+SEEDS ?= 20
+LABS ?= 2
+torture: dev ## faults on real clusters, checked: make torture SEEDS=200
+	python -m lab.torture --seeds $(SEEDS) --labs $(LABS)
 
 bench: dev ## formation and replacement against doing it by hand and against the seed's way
 	python -m benchmarks.cluster

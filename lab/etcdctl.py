@@ -52,6 +52,17 @@ class Etcdctl:
         """The names of the members that vote; an unstarted one's is empty."""
         return {each.get("name", "") for each in self.members() if not each.get("isLearner")}
 
+    def hashes(self) -> dict[str, int]:
+        """The hash of all keys at one revision that every member has, by client URL.
+
+        Raises:
+            LabError: a member does not answer.
+        """
+        newest = json.loads(self.run("endpoint", "hashkv", "--write-out=json"))
+        revision = min(int(each["HashKV"]["header"]["revision"]) for each in newest)
+        same = json.loads(self.run("endpoint", "hashkv", f"--rev={revision}", "--write-out=json"))
+        return {str(each["Endpoint"]): int(each["HashKV"]["hash"]) for each in same}
+
     def leader(self) -> int:
         """The leader's member id; 0 when there is none.
 

@@ -139,11 +139,17 @@ class Observed:
         path = self.folder(instance_id) / "etc" / "sysconfig" / "etcd-peers"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
-    def function_log(self) -> list[str]:
-        """What the controller's runs logged, oldest first."""
+    def function_log(self, *, since_ms: int = 0) -> list[str]:
+        """What the controller's runs logged, oldest first.
+
+        Args:
+            since_ms: nothing older than this (epoch milliseconds).
+        """
         logs, lines = self.client("logs"), []
         for group in logs.describe_log_groups()["logGroups"]:
-            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
+            for page in logs.get_paginator("filter_log_events").paginate(
+                logGroupName=group["logGroupName"], startTime=since_ms
+            ):
                 lines += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
         return [message for _, message in sorted(lines, key=lambda line: line[0])]
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-import requests
+from lab.kv import FAILURES, Kv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-_TIMEOUT_S: Final = (0.3, 1.0)  # to connect, to be answered
 _RETRY_S: Final = 0.02
 _PREFIX: Final = "written/"
 
@@ -85,7 +83,9 @@ class Writer:
 
     def verify(self) -> Verdict:
         """Read everything back, once the writer has stopped."""
-        kept = _read_all(self._endpoints())
+        with Kv() as kv:
+            found = kv.get_prefix(self._endpoints(), _PREFIX)
+        kept = {key: stored.mod_revision for key, stored in found.items() if stored.value == key}
         gap, began = self.longest_gap()
         return Verdict(
             acknowledged=len(self.acknowledged),
@@ -97,13 +97,12 @@ class Writer:
 
     def _run(self) -> None:
         number, urls, turn = 0, list(self._endpoints()), 0
-        with requests.Session() as session:
-            session.trust_env = False
+        with Kv() as kv:
             while not self._stop.is_set():
                 key = f"{_PREFIX}{number:08d}"
                 try:
-                    revision = _put(session, urls[turn % len(urls)], key)
-                except (requests.RequestException, KeyError, ValueError, IndexError):
+                    revision = kv.put(urls[turn % len(urls)], key, key).revision
+                except FAILURES:
                     # Whether it took effect is unknown: the same key is written again, through another member.
                     self.failures += 1
                     turn += 1
@@ -112,35 +111,3 @@ class Writer:
                     continue
                 self.acknowledged.append(Acknowledged(key, revision, time.monotonic()))
                 number += 1
-
-
-def _put(session: requests.Session, url: str, key: str) -> int:
-    answer = session.post(f"{url}/v3/kv/put", json={"key": _encode(key), "value": _encode(key)}, timeout=_TIMEOUT_S)
-    answer.raise_for_status()
-    return int(answer.json()["header"]["revision"])
-
-
-def _read_all(urls: Iterable[str]) -> dict[str, int]:
-    """Return every written key that has its value, with the revision of its last write."""
-    body = {"key": _encode(_PREFIX), "range_end": _encode(_PREFIX[:-1] + chr(ord(_PREFIX[-1]) + 1))}
-    with requests.Session() as session:
-        session.trust_env = False
-        error: Exception | None = None
-        for url in urls:
-            try:
-                answer = session.post(f"{url}/v3/kv/range", json=body, timeout=(1, 30))
-                answer.raise_for_status()
-            except requests.RequestException as failed:
-                error = failed
-                continue
-            found: list[dict[str, Any]] = answer.json().get("kvs", [])
-            return {_decode(kv["key"]): int(kv["mod_revision"]) for kv in found if kv["key"] == kv["value"]}
-    raise RuntimeError("no member answered the last read") from error
-
-
-def _encode(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-def _decode(text: str) -> str:
-    return base64.b64decode(text).decode()

@@ -31,6 +31,7 @@ class Links:
         self._cut: frozenset[Link] = frozenset()
         self._etcds: dict[int, str] = {}
         self._servers: dict[str, asyncio.Server] = {}
+        self._down: set[str] = set()
         self._forwarding: set[asyncio.Future[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
@@ -96,15 +97,23 @@ class Links:
     async def _forward(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str, advertised: tuple[str, int]
     ) -> None:
-        source = source_of(writer.get_extra_info("peername"), advertised, dict(self._etcds)) or ""
+        address, port = advertised
+        # Peers of an etcd that is down dial many times a second: who dials matters only where a link is cut.
+        if target in self._down and not self._cut and not await _listens(address, port + _BEHIND):
+            _reset(writer)
+            return
+        near = writer.get_extra_info("peername")
+        # In a thread: it takes long where this machine has many connections, and all links wait for this loop.
+        source = await asyncio.to_thread(source_of, near, advertised, dict(self._etcds)) or ""
         await self._passable((source, target))
         await self._passable((target, source))  # a handshake needs both ways
-        address, port = advertised
         try:
             from_target, to_target = await asyncio.open_connection(address, port + _BEHIND)
         except OSError:
+            self._down.add(target)
             _reset(writer)
             return
+        self._down.discard(target)
         await asyncio.gather(
             self._carry(reader, to_target, (source, target)), self._carry(from_target, writer, (target, source))
         )
@@ -125,6 +134,15 @@ class Links:
             _reset(writer)
 
 
+async def _listens(address: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(address, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 def _reset(writer: asyncio.StreamWriter) -> None:
     """End a connection with RST."""
     if not writer.transport.is_closing():
@@ -140,9 +158,9 @@ def source_of(near: tuple[str, int], far: tuple[str, int], owners: Mapping[int, 
         far: address and port that it connected to.
         owners: process ids and whose they are.
     """
-    wanted = [_proc_address(*near), _proc_address(*far)]
-    rows = (line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:])
-    inode = next((row[9] for row in rows if row[1:3] == wanted), None)
+    table = Path("/proc/net/tcp").read_text(encoding="ascii")
+    row = table.partition(f" {_proc_address(*near)} {_proc_address(*far)} ")[2]
+    inode = row.split(maxsplit=7)[6] if row else ""
     return next((owner for pid, owner in owners.items() if inode and _has_socket(pid, inode)), None)
 
 

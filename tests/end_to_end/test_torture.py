@@ -1,0 +1,24 @@
+"""A few chosen seeds of `make torture` (docs/torture.md), in one lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.torture.ground import Ground
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.real_etcd, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    with Ground(tmp_path_factory.mktemp("torture") / "lab") as made:
+        yield made
+
+
+@pytest.mark.parametrize("seed", [15, 23, 24], ids=["majority-lost", "host-lost", "split-while-forming"])
+def test_a_seed_passes(ground: Ground, seed: int) -> None:
+    result = ground.play(seed)
+    assert result.problems == []
+    assert result.writes > 0
