@@ -9,7 +9,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .DEFAULT_GOAL := help
-.PHONY: help dev check test coverage demo explore bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
+.PHONY: help dev check test coverage demo explore mutants bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -51,6 +51,13 @@ demo: dev ## a real cluster forms, heals, rolls over and scales, through the rea
 explore: dev ## ten million states or an hour of what can go wrong, then the planted bugs
 	python -m tests.explorer --states 10000000 --seconds 3600
 	python -m tests.planted
+
+mutants: dev ## which changes to the core no unit test notices (docs/mutants.md)
+	rm -rf build/mutants && mkdir -p build/mutants
+	ln -s ../../lambda_src build/mutants/src
+	ln -s ../../tests ../../pyproject.toml build/mutants/
+	cd build/mutants && mutmut run --max-children 1 && mutmut results && mutmut export-cicd-stats
+	@cat build/mutants/mutants/mutmut-cicd-stats.json
 
 bench: dev ## formation and replacement against doing it by hand and against the seed's way
 	python -m benchmarks.cluster

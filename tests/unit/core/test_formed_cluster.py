@@ -405,6 +405,15 @@ def test_one_instance_at_a_time_is_replaced() -> None:
     assert decision.reason is Reason.ONE_AT_A_TIME
 
 
+def test_an_unhealthy_instance_that_ec2_has_ended_already_does_not_keep_another_from_being_replaced() -> None:
+    four = [a_member(n) for n in (1, 2, 3, 5)]
+    instances = in_service_and(an_instance(4, is_healthy=False, ec2="terminated"), an_instance(5))
+    record = a_record(four, unresponsive={4: 1000, 5: 1000})
+    decision = decide(a_view(instances, members=four, record=record, silent=[5], desired=5))
+    assert isinstance(decision, Act)
+    assert decision.action == MarkUnhealthy(iid(5))
+
+
 def test_a_leaver_that_serves_again_does_not_keep_another_silent_voter_from_being_replaced() -> None:
     instances = [an_instance(1), an_instance(2, "Terminating:Wait", is_healthy=False), an_instance(3)]
     decision = decide(a_view(instances, silent=[3], record=a_record(VOTERS, unresponsive={3: 1000}, leaving={2: 9000})))

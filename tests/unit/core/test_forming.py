@@ -104,6 +104,7 @@ def test_a_running_cluster_is_adopted_not_formed_again() -> None:
     assert isinstance(decision.action, AdoptCluster)
     record = decision.action.record
     assert (record.state, record.cluster_id, record.generation) == (RecordState.EXISTING, CLUSTER, 1)
+    assert record.token == "etcd-11112222-aaaa-g1"
     assert [m.instance for m in record.members] == [iid(1), iid(2), iid(3)]
 
 
@@ -224,6 +225,14 @@ def test_the_instances_of_a_given_up_cohort_are_abandoned_one_by_one() -> None:
     then = decide(a_view(waiting(1, 2), members=[], record=record, completed=done, abandoned=[1, 2]))
     assert isinstance(then, Wait)
     assert then.reason is Reason.GENERATION_ENDING
+
+
+def test_a_member_that_no_instance_is_known_for_may_be_alive_and_is_waited_for_by_its_address() -> None:
+    record = a_record([a_member(7)], state="retired")
+    record = replace(record, members=(replace(record.members[0], instance=None),))
+    decision = decide(a_view(waiting(1, 2, 3), members=[], record=record, elsewhere={7: "terminated"}))
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.detail) == (Reason.GENERATION_ENDING, "the member at http://10.0.0.7:2380")
 
 
 def test_the_next_generation_begins_only_when_the_last_is_gone() -> None:
