@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +45,14 @@ def test_nine_members_with_every_clock_running_fit_a_standard_parameter() -> Non
 def test_a_record_that_does_not_fit_is_refused() -> None:
     with pytest.raises(RecordError, match="at most 4096 fit"):
         a_record(a_member(n) for n in range(1, 40)).to_json()
+
+
+def test_the_plain_list_names_a_member_by_its_name_else_its_instance_else_its_id() -> None:
+    record = a_record([a_member(1), a_member(2, started=False), a_member(3, started=False)])
+    nobodys = replace(record.members[2], instance=None)
+    assert replace(record, members=(*record.members[:2], nobodys)).initial_cluster() == (
+        "67=http://10.0.0.3:2380,i-01=http://10.0.0.1:2380,i-02=http://10.0.0.2:2380"
+    )
 
 
 def test_unknown_keys_are_ignored() -> None:

@@ -55,6 +55,17 @@ def test_an_unstarted_voter_is_waited_for_before_the_next_is_added() -> None:
     assert decision.reason is Reason.MEMBER_STARTING
 
 
+def test_a_voter_that_serves_before_it_has_a_name_does_not_hide_the_next_one_that_has_to_start() -> None:
+    members = [*(a_member(n) for n in (1, 2, 3)), a_member(4, started=False), a_member(5, started=False)]
+    view = old(
+        [an_instance(n) for n in (1, 2, 3)] + [an_instance(n, "Pending:Wait") for n in (4, 5)], members, desired=5
+    )
+    fourth = replace(view.readings[0], endpoint="http://10.0.0.4:2379", member_id=mid(4))
+    decision = plan(replace(view, readings=(*view.readings, fourth)), POLICY)
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.detail[:2]) == (Reason.MEMBER_STARTING, "69")
+
+
 def test_a_second_voter_is_published_on_the_word_of_the_only_one_since_it_cannot_start_before() -> None:
     view = a_view([an_instance(1), an_instance(2, "Pending:Wait")], record=a_record([ONE]), readings=[LONE])
     decision = plan(view, POLICY)
