@@ -111,7 +111,7 @@ def formation(journal: Journal, log: Sequence[Line], *, etcd_serves: float) -> d
             "publish": _next(log, form).at,
             "agent": moment(journal, "agent-done")["epoch"],
             "etcd start": etcd_serves,
-            "catch-up": _decision(log, "PublishRecord", reason="FORMED", after=form).at,
+            "catch-up": _decision(log, "ConcludeFormation", reason="FORMED", after=form).at,
             "complete": moment(journal, "InService")["epoch"],
         },
     )

@@ -11,8 +11,7 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent, event_source
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from . import wiring
-from .aws.errors import GroupGoneError
-from .core.errors import AwsError, RecordError
+from .core.errors import AwsError, GroupGoneError, RecordError
 from .core.telemetry import Metric
 from .events import Ignored, MalformedMessageError, Trigger, parse_message
 from .observability import logger, metrics, tracer

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from etcd_aws_cluster.core.errors import AwsError
 from etcd_aws_cluster.core.model import Ec2State, Group, InstanceId, Lifecycle, Result, Transition
 from etcd_aws_cluster.core.ports import RecordStore, Stored
 from etcd_aws_cluster.core.record import Record, RecordState
@@ -253,6 +254,44 @@ def test_the_next_generation_follows_a_retired_one_and_no_late_claim_brings_that
     assert stores().claim(second) == second
     assert stores().claim(first) == second
     assert stores().read().record == second
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(RecordState.EXISTING, RecordState.RETIRED), (RecordState.RETIRED, RecordState.EXISTING)]
+)
+def test_a_formation_ends_once_and_as_it_was_said_first(
+    stores: Callable[[], RecordStore], first: RecordState, second: RecordState
+) -> None:
+    forming = a_record()
+    stores().claim(forming)
+
+    assert stores().conclude(replace(forming, state=first)).state is first
+    assert stores().conclude(replace(forming, state=second)).state is first
+    stores().write(forming)  # as a controller leaves it that was cut off between the outcome and the record
+    assert stores().conclude(replace(forming, state=second)).state is first
+
+    stored = stores().read().record
+    assert stored
+    assert stored.state is first
+
+
+def test_a_late_conclusion_leaves_a_record_alone_that_has_gone_on(stores: Callable[[], RecordStore]) -> None:
+    first, second = a_record(generation=1), a_record(generation=2)
+    stores().claim(first)
+    formed = replace(first, state=RecordState.EXISTING)
+    stores().conclude(formed)
+    stores().write(replace(formed, members=()))
+    assert stores().conclude(formed).members == ()
+    stores().write(replace(formed, state=RecordState.RETIRED))
+    stores().claim(second)
+
+    assert stores().conclude(formed) == second
+    assert stores().read().record == second
+
+
+def test_nothing_is_concluded_where_nothing_is_stored(store: RecordStore) -> None:
+    with pytest.raises(AwsError):
+        store.conclude(a_record(state=RecordState.EXISTING))
 
 
 def test_of_many_claimers_at_once_one_wins_for_all(stores: Callable[[], RecordStore]) -> None:

@@ -15,19 +15,23 @@ from tests.explorer.state import (
     ADD_LEARNER,
     ADD_VOTER,
     CLAIM,
+    CONCLUDE,
     CONTINUE_LAUNCH,
     CONTINUE_TERMINATION,
     DOOR,
     IN_SERVICE,
     INSTALL,
+    INSTALL_OUTCOME,
     LAUNCH_DONE,
     LEAVING,
     MARK_UNHEALTHY,
     MEMBERSHIP_CALLS,
     MOVE_LEADERSHIP,
+    NEW,
     NO_CALL,
     NO_CONTROL,
     NO_ENTRY,
+    NO_HEAD,
     NO_MIND,
     PROMOTE,
     READY,
@@ -54,6 +58,7 @@ CALLS = (
     "nothing", "claim the generation", "install the claimed record", "write the record", "write the plain list",
     "add {0} as a learner", "add {0} as a voter", "promote {0}", "remove {0}", "make {0} the leader",
     "continue the launch of {0}", "abandon the launch of {0}", "continue the termination of {0}", "mark {0} unhealthy",
+    "end the formation", "install the outcome",
 )  # fmt: skip
 
 
@@ -125,14 +130,14 @@ def _calls(state: State, control: int, rules: Rules, who: str) -> Iterator[Step]
         yield from _etcd_calls(state, control, rules, target, what)
         return
     after, problem = EFFECTS[call](state, control, target)
-    done = after if call == CLAIM else _called(after, control)
+    done = after if call in (CLAIM, CONCLUDE) else _called(after, control)
     yield Step(what, target, _remembered(done, control, call, target, answered=True), problem)
     for effect, text in ((after, "the answer is lost"), (state, "it fails")):
-        if call in COMPLETIONS:  # one instance's failed completion does not end the run
-            lost = _remembered(_called(effect, control), control, call, target, answered=False)
-        else:
-            lost = forget(effect, control)
+        lost = _called(effect, control)  # the run goes on: it looks again
         yield Step(f"{what}: {text}", target, lost)
+        if call in COMPLETIONS:  # others come first
+            left_alone = _remembered(lost, control, call, target, answered=False)
+            yield Step(f"{what}: {text}, and it is left alone for a while", target, left_alone)
 
 
 def _etcd_calls(state: State, control: int, rules: Rules, target: int, what: str) -> Iterator[Step]:
@@ -168,7 +173,7 @@ def best(state: State, rules: Rules) -> State | None:
     target = next((i for i, n in enumerate(state.nodes) if n.minds[0].mark & TARGET), -1)
     if call not in ETCD_CALLS:
         after, _ = EFFECTS[call](state, 0, target)
-        return after if call == CLAIM else _called(after, 0)
+        return after if call in (CLAIM, CONCLUDE) else _called(after, 0)
     door = next(i for i, n in enumerate(state.nodes) if n.minds[0].mark & DOOR)
     changed = change(state, call, target, door, rules)
     return None if changed is None else _called(changed, 0)
@@ -212,6 +217,38 @@ def _install(state: State, _control: int, _target: int) -> tuple[State, str]:
     return state._replace(nodes=nodes, head=state.claim, plain=0), ""
 
 
+def _conclude(state: State, control: int, _target: int) -> tuple[State, str]:
+    """Create the outcome, unless it was; what is to be installed is the outcome, whoever's it is."""
+    mind = state.controls[control]
+    head = cast("Head", mind.head)
+    decided, problem = state, ""
+    if _forms(state, head) and state.outcome == NO_HEAD:
+        nodes = tuple([n._replace(concluded=n.minds[control].entry or NO_ENTRY) for n in state.nodes])
+        decided = state._replace(nodes=nodes, outcome=head)
+        problem = after_write(state, _with_outcome(decided), is_current=not mind.is_outdated)
+    after = _called(decided, control)
+    install = NO_CONTROL._replace(call=INSTALL_OUTCOME, head=Head(head.generation))
+    return after._replace(controls=_with(after.controls, control, install)), problem
+
+
+def _install_outcome(state: State, control: int, _target: int) -> tuple[State, str]:
+    if not _forms(state, cast("Head", state.controls[control].head)) or state.outcome == NO_HEAD:
+        return state, ""
+    after = _with_outcome(state)
+    # What its members have become since it was decided is for the next look.
+    return outdate(after, but=control), after_write(state, after, is_current=False)
+
+
+def _forms(state: State, head: Head) -> bool:
+    return state.head.state == NEW and state.head.generation == head.generation
+
+
+def _with_outcome(state: State) -> State:
+    nodes = tuple([n._replace(entry=n.concluded) for n in state.nodes])
+    is_same = all((a.entry.kind == 0) == (b.entry.kind == 0) for a, b in zip(state.nodes, nodes, strict=True))
+    return state._replace(nodes=nodes, head=state.outcome, plain=int(state.plain and is_same))
+
+
 def _write(state: State, control: int, _target: int) -> tuple[State, str]:
     mind = state.controls[control]
     nodes = tuple([n._replace(entry=n.minds[control].entry or NO_ENTRY) for n in state.nodes])
@@ -250,6 +287,8 @@ COMPLETIONS = {
 EFFECTS = {
     CLAIM: _claim,
     INSTALL: _install,
+    CONCLUDE: _conclude,
+    INSTALL_OUTCOME: _install_outcome,
     WRITE: _write,
     WRITE_PLAIN: _write_plain,
     MARK_UNHEALTHY: _mark_unhealthy,

@@ -19,6 +19,7 @@ from tests.explorer.state import (
     ADD_LEARNER,
     ADD_VOTER,
     CLAIM,
+    CONCLUDE,
     CONTINUE_LAUNCH,
     CONTINUE_TERMINATION,
     DOOR,
@@ -129,8 +130,9 @@ def _to_choice(sight: Sight, view: View, decision: Decision, names: Names) -> Ch
     head: Head | tuple[()] = ()
     name, *arguments = call_of(view, decision)
     match name, arguments:
-        case (("claim" | "write"), [Record() as record]):
-            call, head, entries = CLAIM if name == "claim" else WRITE, head_of(record), entries_of(record, count, names)
+        case (("claim" | "conclude" | "write"), [Record() as record]):
+            call = {"claim": CLAIM, "conclude": CONCLUDE}.get(name, WRITE)
+            head, entries = head_of(record), entries_of(record, count, names)
         case "write_initial_cluster", _:
             call = WRITE_PLAIN
         case "complete", [instance_id, transition, result]:

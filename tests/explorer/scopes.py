@@ -91,18 +91,7 @@ SCOPES = {
     )
 }
 
-# What a second controller, running by mistake, can still do: Parameter Store has no "write if unchanged".
-_KNOWN_OF_TWO = frozenset(
-    {
-        "INV-1: a generation that is over comes back",
-        "INV-1: a cluster is written off whose member stays",
-        "INV-5: an instance goes into service without a started voter",
-        "INV-5: an instance is let go that still is a member",
-        "INV-8: stuck, the controller says: Wait: the last generation is not gone yet",
-    }
-)
 
-
-def known_problems(scope: str) -> frozenset[str]:
-    """Return the known problems that a search of a scope passes over: docs/explorer.md tells of each."""
-    return _KNOWN_OF_TWO if len(SCOPES[scope].start.controls) > 1 else frozenset()
+def known_problems(_scope: str) -> frozenset[str]:
+    """Return the problems that a search of a scope passes over; docs/explorer.md tells of each. There are none now."""
+    return frozenset()

@@ -37,7 +37,9 @@ NO_RECORD, NEW, EXISTING, RETIRED = range(4)
     ABANDON_LAUNCH,
     CONTINUE_TERMINATION,
     MARK_UNHEALTHY,
-) = range(14)
+    CONCLUDE,
+    INSTALL_OUTCOME,
+) = range(16)
 MEMBERSHIP_CALLS: Final = frozenset({ADD_LEARNER, ADD_VOTER, PROMOTE, REMOVE})
 # Mind.mark, bits
 UNMARKED, TARGET, DOOR = range(3)
@@ -81,6 +83,7 @@ class Node(NamedTuple):
         is_caught_up: Its log is the leader's.
         has_file: The agent has written a file with state ``new``, and etcd has not started from it yet.
         claimed: What the last claim says of it, until that is the record.
+        concluded: What the outcome of the formation says of it, until that is the record.
         lag: What a lagging AWS says of it; () while AWS does not lag.
         is_twin: It shares its address with the other twin.
         is_late: A change that is under way is about it.
@@ -99,6 +102,7 @@ class Node(NamedTuple):
     has_file: int = 0
     entry: Entry = Entry()
     claimed: Entry = Entry()
+    concluded: Entry = Entry()
     lag: Seen | tuple[()] = ()
     is_twin: int = 0
     is_late: int = 0
@@ -153,6 +157,7 @@ class State(NamedTuple):
     Attributes:
         plain: Whether the plain list is the record's.
         claim: The last claim.
+        outcome: How the formation ended, until that is the record.
         lag: 0 while AWS does not lag, else 1 + the desired capacity that it says.
         is_window_over: Whether the gather window is.
         late: The membership call that is under way without its caller knowing.
@@ -163,6 +168,7 @@ class State(NamedTuple):
     head: Head = Head()
     plain: int = 0
     claim: Head = Head()
+    outcome: Head = Head()
     lag: int = 0
     is_window_over: int = 0
     controls: tuple[Control, ...] = (Control(),)
@@ -185,6 +191,7 @@ class Step(NamedTuple):
 
 
 NO_ENTRY: Final = Entry()
+NO_HEAD: Final = Head()
 NO_CONTROL: Final = Control()
 NO_MIND: Final = Mind()
 
@@ -242,6 +249,9 @@ def settle(state: State) -> tuple[State, tuple[int, ...]]:
             nodes = [n._replace(member=NOBODY, leads=0, life=0) if n.cluster == cluster else n for n in nodes]
     if state.claim.generation <= state.head.generation:
         nodes = [n._replace(claimed=NO_ENTRY) if n.claimed != NO_ENTRY else n for n in nodes]
+    outcome = state.outcome
+    if outcome != NO_HEAD and (state.head.state != NEW or state.head.generation != outcome.generation):
+        outcome, nodes = NO_HEAD, [n._replace(concluded=NO_ENTRY) if n.concluded != NO_ENTRY else n for n in nodes]
     _keep_apart(nodes)
     # Sorted before the election, so that it does not depend on an order that means nothing, and after it.
     order = sorted((i for i, n in enumerate(nodes) if not _is_over(n)), key=nodes.__getitem__)
@@ -249,7 +259,8 @@ def settle(state: State) -> tuple[State, tuple[int, ...]]:
         _elect(nodes, order, cluster)
     order.sort(key=nodes.__getitem__)
     window = state.is_window_over if state.head.state in (NO_RECORD, RETIRED) else 0
-    return state._replace(nodes=tuple([nodes[i] for i in order]), is_window_over=window), tuple(order)
+    settled = state._replace(nodes=tuple([nodes[i] for i in order]), outcome=outcome, is_window_over=window)
+    return settled, tuple(order)
 
 
 def _elect(nodes: list[Node], order: list[int], cluster: int) -> None:
@@ -276,6 +287,7 @@ def _is_over(node: Node) -> bool:
         and not node.member
         and node.entry == NO_ENTRY
         and node.claimed == NO_ENTRY
+        and node.concluded == NO_ENTRY
         and not node.is_late
         and (node.lag == () or node.lag[:2] == (UNLISTED, ENDED))
         and all(m.mark == UNMARKED and not m.entry for m in node.minds)

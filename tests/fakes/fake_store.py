@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from etcd_aws_cluster.core.errors import RecordError
+from collections.abc import Callable
+
+from etcd_aws_cluster.core.errors import AwsError, RecordError
 from etcd_aws_cluster.core.ports import Stored
-from etcd_aws_cluster.core.record import Record
+from etcd_aws_cluster.core.record import Record, RecordState
 
 from .failures import Failures
+
+OUTCOME = "/outcome"
 
 
 class FakeStore:
     """The port RecordStore.
 
-    Calls that can be made to fail: ``read``, ``claim`` (creates the claim), ``install`` (makes the claimed record the
-    stored one; the second half of ``claim()``), ``write`` and ``write_initial_cluster``.
+    Calls that can be made to fail: ``read``, ``claim`` (creates the claim), ``conclude`` (creates the outcome),
+    ``install`` (makes the claimed record or the outcome the stored one; the second half of both), ``write`` and
+    ``write_initial_cluster``.
 
     Attributes:
-        parameters: By name, without the prefix: ``record``, ``initial-cluster``, ``generations/1``.
+        parameters: By name, without the prefix: ``record``, ``initial-cluster``, ``generations/1``,
+            ``generations/1/outcome``.
     """
 
     def __init__(self) -> None:
@@ -38,7 +44,7 @@ class FakeStore:
         return {
             int(name.removeprefix(prefix)): Record.from_json(text)
             for name, text in self.parameters.items()
-            if name.startswith(prefix)
+            if name.startswith(prefix) and not name.endswith(OUTCOME)
         }
 
     def read(self) -> Stored:
@@ -52,14 +58,30 @@ class FakeStore:
 
     def claim(self, record: Record) -> Record:
         """Create the claim, then make the claimed record the stored one unless that is of the same age or newer."""
-        with self._failures.during("claim"):
-            claimed = Record.from_json(self.parameters.setdefault(f"generations/{record.generation}", record.to_json()))
+        claimed = self.create_once("claim", f"generations/{record.generation}", record)
+        return self.install(claimed, unless=lambda stored: stored.generation >= claimed.generation)
+
+    def conclude(self, record: Record) -> Record:
+        """Create the outcome, then make it the stored record unless that does not form any more."""
+        outcome = self.create_once("conclude", f"generations/{record.generation}{OUTCOME}", record)
+        if self.record is None:
+            raise AwsError("there is no record")
+        forming = (outcome.generation, RecordState.NEW)
+        return self.install(outcome, unless=lambda stored: (stored.generation, stored.state) != forming)
+
+    def create_once(self, call: str, name: str, record: Record) -> Record:
+        """Return what the parameter holds for good: the given record, or that of whoever came first."""
+        with self._failures.during(call):
+            return Record.from_json(self.parameters.setdefault(name, record.to_json()))
+
+    def install(self, record: Record, *, unless: Callable[[Record], bool]) -> Record:
+        """Make a record the stored one, unless the stored one has gone on."""
         with self._failures.during("install"):
             stored = self.record
-            if stored and stored.generation >= claimed.generation:
+            if stored and unless(stored):
                 return stored
-            self.parameters["record"] = claimed.to_json()
-        return claimed
+            self.parameters["record"] = record.to_json()
+        return record
 
     def write(self, record: Record) -> None:
         """Overwrite the record."""

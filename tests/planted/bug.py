@@ -49,6 +49,7 @@ FORMED, FORMING, SCENARIOS = (
     "tests/unit/core/test_forming.py",
     "tests/unit/app/test_scenarios.py",
 )
+FAILED_CALLS = "tests/unit/app/test_failed_calls.py"
 LEARNERLESS = "tests/unit/core/test_without_learners.py"
 CHANGES, READING, STORE = (
     "tests/unit/etcd/test_etcd_changes.py",

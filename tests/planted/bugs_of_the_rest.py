@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tests.planted.bug import AGENT, AGENT_PLAN, APP, AWS, FORMED, FORMING, SCENARIOS, STORE, Bug, Edit, core
+from tests.planted.bug import (
+    AGENT,
+    AGENT_PLAN,
+    APP,
+    AWS,
+    FAILED_CALLS,
+    FORMED,
+    FORMING,
+    SCENARIOS,
+    STORE,
+    Bug,
+    Edit,
+    core,
+)
 
 OTHER_BUGS = (
     # Lifecycle actions
@@ -120,8 +133,45 @@ OTHER_BUGS = (
         (
             Edit(
                 AWS + "parameter_store.py",
-                "        if stored.generation >= claimed.generation:\n            return stored\n",
-                "",
+                "unless=lambda stored: stored.generation >= claimed.generation",
+                "unless=lambda stored: False",
+            ),
+        ),
+        tests=(STORE,),
+    ),
+    Bug(
+        "a formation's end is written without its outcome",
+        "seven of eight peers have no lock",
+        core(
+            "publish.py",
+            "return ConcludeFormation(retired) if last.state is RecordState.NEW else PublishRecord(retired)",
+            "return PublishRecord(retired)",
+        ),
+        "two-form",
+        (FORMING,),
+        is_blind=True,
+    ),
+    Bug(
+        "an outcome that is there already is ignored",
+        "etcd-manager: a restart between creating and marking creates again",
+        (
+            Edit(
+                AWS + "parameter_store.py",
+                'outcome = self._create_once(f"{self._prefix}/generations/{record.generation}/outcome", record)',
+                'self._create(f"{self._prefix}/generations/{record.generation}/outcome", record.to_json())\n'
+                "        outcome = record",
+            ),
+        ),
+        tests=(STORE,),
+    ),
+    Bug(
+        "a late conclusion overwrites what has gone on",
+        "etcd-manager: a restart between creating and marking creates again",
+        (
+            Edit(
+                AWS + "parameter_store.py",
+                "unless=lambda stored: (stored.generation, stored.state) != forming",
+                "unless=lambda stored: stored.generation != record.generation",
             ),
         ),
         tests=(STORE,),
@@ -162,11 +212,29 @@ OTHER_BUGS = (
         (
             Edit(
                 APP + "execute.py",
-                "            self._telemetry.count(Metric.RECONCILE_ERRORS)\n            return\n",
-                "            raise\n",
+                "            left_alone = memory.failed if memory.failures[key] < MOST_TRIES else memory.completed\n",
+                "            left_alone = memory.completed\n",
             ),
         ),
+        tests=(FAILED_CALLS,),
+    ),
+    Bug(
+        "one instance's failed completion holds up the others",
+        "one error ends the whole pass",
+        (Edit(APP + "execute.py", "            memory.failures[key] += 1\n", "            raise\n"),),
         tests=(SCENARIOS,),
+    ),
+    Bug(
+        "a failed call is made again without a look",
+        "etcd-manager: retries on another member",
+        (
+            Edit(
+                APP + "reconcile.py",
+                "                self._clock.sleep(self._pace.aws.total_seconds())  # after",
+                "                pass  # after",
+            ),
+        ),
+        tests=(FAILED_CALLS,),
     ),
     # The agent
     Bug(

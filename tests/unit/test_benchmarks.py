@@ -153,7 +153,7 @@ def test_a_formation_is_told_from_the_last_instance_to_the_last_in_service() -> 
             line(1.1, "message"),
             decision(1.2, "FormCluster"),
             decision(1.3, reason="FORMING"),
-            decision(2.2, "PublishRecord", reason="FORMED"),
+            decision(2.2, "ConcludeFormation", reason="FORMED"),
         ]
     )
     took = formation(journal, log, etcd_serves=T0 + 2.1)

@@ -19,8 +19,7 @@ from botocore.stub import Stubber
 from etcd_aws_cluster import observability, wiring
 from etcd_aws_cluster.app.reconcile import Reconciler, RunReport
 from etcd_aws_cluster.aws.dead_letters import DeadLetterQueue
-from etcd_aws_cluster.aws.errors import GroupGoneError
-from etcd_aws_cluster.core.errors import InvariantViolationError, RecordError
+from etcd_aws_cluster.core.errors import GroupGoneError, InvariantViolationError, RecordError
 from etcd_aws_cluster.core.policy import Policy
 from etcd_aws_cluster.core.telemetry import Metric
 from etcd_aws_cluster.handler import handle, respond
@@ -314,6 +313,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
         "LAUNCH_HOOK_NAME": "etcd-launch",
         "TERMINATE_HOOK_NAME": "etcd-terminate",
         "DEAD_LETTER_QUEUE_URL": URL,
+        "RUN_RESERVE_S": "600",  # leaves no time to try a failed call again
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)

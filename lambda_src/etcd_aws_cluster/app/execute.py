@@ -11,6 +11,7 @@ from ..core.actions import (
     AddMember,
     AdoptCluster,
     CompleteLifecycleAction,
+    ConcludeFormation,
     FormCluster,
     MarkUnhealthy,
     MembershipChange,
@@ -27,6 +28,9 @@ from ..core.record import Record
 from ..core.telemetry import Metric, Telemetry
 from ..core.view import Membership, View, read_membership
 from .observe import Observer
+
+MOST_TRIES = 4
+"""How often within one run an AWS call is made that goes on failing; botocore's own retries are within each."""
 
 
 class Outcome(Enum):
@@ -60,11 +64,14 @@ class ActionExecutor:
 
         Raises:
             AwsError: The record could not be written, or the group not be told; one instance's lifecycle action that
-                could not be completed is logged and left for the next run, since others wait too.
+                could not be completed is logged and left until after the next look at AWS, since others wait too.
+            RecordError: A claim, an outcome or the stored record cannot be understood.
         """
         match action:
             case FormCluster(record) | AdoptCluster(record):
                 self._note_record(self._store.claim(record))
+            case ConcludeFormation(record):
+                self._note_record(self._store.conclude(record))
             case PublishRecord(record):
                 self._store.write(record)
                 self._note_record(record)
@@ -87,13 +94,17 @@ class ActionExecutor:
 
     def _complete(self, action: CompleteLifecycleAction) -> None:
         memory = self._observer.memory
-        memory.completed.add((action.instance_id, action.transition))
+        key = (action.instance_id, action.transition)
         try:
             self._group.complete(action.instance_id, action.transition, action.result)
         except AwsError as error:
             self._telemetry.trouble("lifecycle action not completed", error)
             self._telemetry.count(Metric.RECONCILE_ERRORS)
+            memory.failures[key] += 1
+            left_alone = memory.failed if memory.failures[key] < MOST_TRIES else memory.completed
+            left_alone.add(key)
             return
+        memory.completed.add(key)
         if action.result is Result.ABANDON:
             memory.abandoned.add(action.instance_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
@@ -14,12 +15,21 @@ from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore, Store
 from ..core.record import Record, RecordState
 from ..core.view import View, owner_of
 
+LifecycleAction = tuple[InstanceId, Transition]
+
 
 @dataclass(slots=True)
 class Memory:
-    """What this run has done, and AWS may not show yet."""
+    """What this run has done, and AWS may not show yet.
 
-    completed: set[tuple[InstanceId, Transition]] = field(default_factory=set)
+    Attributes:
+        failed: Lifecycle actions that could not be completed and are left alone until AWS has been looked at again.
+        failures: How often each could not.
+    """
+
+    completed: set[LifecycleAction] = field(default_factory=set)
+    failed: set[LifecycleAction] = field(default_factory=set)
+    failures: Counter[LifecycleAction] = field(default_factory=Counter)
     abandoned: set[InstanceId] = field(default_factory=set)
     transfer_failed: bool = False
 
@@ -64,7 +74,7 @@ class Observer:
             group=group,
             stored=stored,
             readings=readings,
-            completed=frozenset(self.memory.completed),
+            completed=frozenset(self.memory.completed | self.memory.failed),
             abandoned=frozenset(self.memory.abandoned),
             transfer_failed=self.memory.transfer_failed,
             hosts_up=self._hosts_up,
@@ -89,6 +99,7 @@ class Observer:
         self._seen = (self._group.read(recorded | self._owners), stored)
         self._seen_at = self._clock.monotonic()
         self._hosts_up = frozenset()
+        self.memory.failed.clear()
         return self._seen
 
     def _with_hosts(self, view: View) -> View:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..core.actions import Act, Decision, Look, Reason, Refuse, Settled, Wait
-from ..core.errors import AwsError
+from ..core.errors import AwsError, GroupGoneError
 from ..core.invariants import check
 from ..core.planner import plan
 from ..core.policy import Policy
 from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore
 from ..core.telemetry import Metric, Telemetry
 from ..core.view import View, read_membership
-from .execute import ActionExecutor, Outcome
+from .execute import MOST_TRIES, ActionExecutor, Outcome
 from .observe import Observer
 
 _MOST_MEMBERS_ASKED_AT_ONCE = 32
@@ -28,7 +28,7 @@ class Pace:
 
     Attributes:
         etcd: Between two looks at etcd while something is expected of it.
-        aws: A look at the group or the record is good for that long.
+        aws: A look at the group or the record is good for that long; also the pause after an AWS call that failed.
         reserve: Time left for the function's end: heartbeats, metrics, and a call that hangs.
     """
 
@@ -73,7 +73,10 @@ class Reconciler:
         """Work until nothing is left to do, or ``time_left()`` (seconds) is down to the reserve.
 
         Raises:
-            AwsError: The group or the record could not be read or written; the next tick looks again.
+            GroupGoneError: There is nothing to look after.
+            AwsError: The group or the record could not be read or written, several times in a row or with no time left
+                for another try; the next tick looks again.
+            RecordError: A claim, an outcome or the stored record cannot be understood.
             InvariantViolationError: A decision would have broken a safety rule; it was not carried out.
         """
         with ThreadPoolExecutor(max_workers=_MOST_MEMBERS_ASKED_AT_ONCE) as pool:
@@ -97,18 +100,38 @@ class Reconciler:
 
     def _loop(self, observer: Observer, executor: ActionExecutor, time_left: Callable[[], float]) -> RunReport:
         said: Decision | None = None
-        steps = 0
+        steps = failures = 0
         while True:
-            view = observer.look()
-            decision = plan(view, self._policy)
-            if decision != said:
-                self._say(view, decision)
-                said = decision
-            steps += 1
-            pause = self._carry_out(executor, view, decision)
+            began = self._clock.monotonic()
+            try:
+                view = observer.look()
+                decision = plan(view, self._policy)
+                if decision != said:
+                    self._say(view, decision)
+                    said = decision
+                steps += 1
+                pause = self._carry_out(executor, view, decision)
+            except GroupGoneError:
+                raise
+            except AwsError as error:
+                failures += 1
+                if failures == MOST_TRIES or not self._has_time_for_another(began, time_left):
+                    raise
+                self._telemetry.trouble("AWS call failed, looking again", error)
+                self._telemetry.count(Metric.RECONCILE_ERRORS)
+                self._clock.sleep(self._pace.aws.total_seconds())  # after that the next look is at AWS too (INV-6)
+                continue
+            failures = 0
+            if pause is None and observer.memory.failed:
+                pause = self._pace.aws
             if pause is None or time_left() <= (self._pace.reserve + pause).total_seconds():
                 return self._end(view, decision, steps)
             self._clock.sleep(pause.total_seconds())
+
+    def _has_time_for_another(self, began: float, time_left: Callable[[], float]) -> bool:
+        """Whether a try that takes as long as the failed one did would end before the reserve."""
+        taken = self._clock.monotonic() - began
+        return time_left() > (self._pace.reserve + self._pace.aws).total_seconds() + taken
 
     def _carry_out(self, executor: ActionExecutor, view: View, decision: Decision) -> timedelta | None:
         """Act if there is something to do. Returns how long to wait before the next look; None ends the run."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ..core.errors import GroupGoneError
 from ..core.model import Ec2State, Group, Instance, InstanceId, Lifecycle, Result, Transition
-from .errors import AlreadySo, GroupGoneError, already, aws_call
+from .errors import AlreadySo, already, aws_call
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.client import AutoScalingClient

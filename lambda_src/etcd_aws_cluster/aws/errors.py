@@ -23,10 +23,6 @@ class AlreadySo(NamedTuple):
     text: str = ""
 
 
-class GroupGoneError(AwsError):
-    """The Auto Scaling group does not exist: there is nothing left to look after."""
-
-
 @contextmanager
 def aws_call(operation: str, about: str) -> Iterator[None]:
     """Turn whatever botocore raises into one error that says which call failed, about what, and why.

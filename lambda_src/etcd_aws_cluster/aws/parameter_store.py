@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from ..core.errors import AwsError, RecordError
 from ..core.ports import Stored
-from ..core.record import Record
+from ..core.record import Record, RecordState
 from .errors import aws_call
 
 if TYPE_CHECKING:
@@ -52,9 +53,27 @@ class SsmRecordStore:
             AwsError: A call failed.
             RecordError: An earlier claim or the stored record cannot be understood.
         """
-        name = f"{self._prefix}/generations/{record.generation}"
-        claimed = record if self._create(name, record.to_json()) else self._get_record(name)
-        return self._install(claimed)
+        claimed = self._create_once(f"{self._prefix}/generations/{record.generation}", record)
+        if self._create(self._record_name, claimed.to_json()):
+            return claimed
+        return self._install(claimed, unless=lambda stored: stored.generation >= claimed.generation)
+
+    def conclude(self, record: Record) -> Record:
+        """Create the outcome of ``record.generation``, once for all (INV-1), and make it the stored record.
+
+        Only a record that is NEW, and of that generation, is overwritten. Called again after any failure it goes on
+        where it stopped.
+
+        Returns:
+            The record that is stored in the end: the given one, an earlier caller's, or one that had gone on already.
+
+        Raises:
+            AwsError: A call failed, or no record is stored.
+            RecordError: The outcome or the stored record cannot be understood.
+        """
+        outcome = self._create_once(f"{self._prefix}/generations/{record.generation}/outcome", record)
+        forming = (outcome.generation, RecordState.NEW)
+        return self._install(outcome, unless=lambda stored: (stored.generation, stored.state) != forming)
 
     def write(self, record: Record) -> None:
         """Overwrite the record.
@@ -76,15 +95,17 @@ class SsmRecordStore:
             raise ValueError(f"{self._initial_cluster_name} cannot be empty, expected at least one name=url")
         self._overwrite(self._initial_cluster_name, text)
 
-    def _install(self, claimed: Record) -> Record:
-        """Make the claimed record the stored one, unless one of its generation or a later one is there."""
-        if self._create(self._record_name, claimed.to_json()):
-            return claimed
+    def _create_once(self, name: str, record: Record) -> Record:
+        """Return the record that the parameter holds for good: the given one, or that of whoever came first."""
+        return record if self._create(name, record.to_json()) else self._get_record(name)
+
+    def _install(self, record: Record, *, unless: Callable[[Record], bool]) -> Record:
+        """Make a record the stored one, unless the stored one has gone on. Returns which it is."""
         stored = self._get_record(self._record_name)
-        if stored.generation >= claimed.generation:
+        if unless(stored):
             return stored
-        self._overwrite(self._record_name, claimed.to_json())
-        return claimed
+        self._overwrite(self._record_name, record.to_json())
+        return record
 
     def _create(self, name: str, value: str) -> bool:
         """Return whether the parameter was created; False if it was there."""
@@ -109,7 +130,7 @@ class SsmRecordStore:
     def _get_record(self, name: str) -> Record:
         text = self._get(name).get(name)
         if text is None:
-            raise AwsError(f"GetParameters does not find {name}, which PutParameter says exists")
+            raise AwsError(f"GetParameters does not find {name}, which ought to be there")
         return _parse(name, text)
 
 

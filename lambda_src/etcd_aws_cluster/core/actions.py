@@ -24,6 +24,13 @@ class AdoptCluster:
 
 
 @dataclass(frozen=True, slots=True)
+class ConcludeFormation:
+    """End a generation's formation, by atomic create: it became a cluster, or it is over (INV-1)."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
 class PublishRecord:
     """Overwrite the record."""
 
@@ -88,6 +95,7 @@ MembershipChange = AddMember | PromoteMember | RemoveMember
 Action = (
     FormCluster
     | AdoptCluster
+    | ConcludeFormation
     | PublishRecord
     | PublishInitialCluster
     | MembershipChange

@@ -9,6 +9,7 @@ ClusterError
 │   ├── NotSentError         the request never reached etcd: nothing changed
 │   └── OutcomeUnknownError  no answer came: it may or may not have taken effect (INV-6)
 └── AwsError                 an AWS call failed
+    └── GroupGoneError       there is no such Auto Scaling group
 """
 
 from __future__ import annotations
@@ -70,3 +71,7 @@ class OutcomeUnknownError(EtcdError):
 
 class AwsError(ClusterError):
     """An AWS call failed; what it was to do may or may not have happened."""
+
+
+class GroupGoneError(AwsError):
+    """The Auto Scaling group does not exist: there is nothing left to look after."""

@@ -6,10 +6,10 @@ from .actions import (
     Act,
     AdoptCluster,
     CompleteLifecycleAction,
+    ConcludeFormation,
     Decision,
     FormCluster,
     Look,
-    PublishRecord,
     Reason,
     Refuse,
     Settled,
@@ -17,7 +17,7 @@ from .actions import (
 )
 from .model import LEAVING, POOL_WAIT, Ec2State, Instance, InstanceId, Lifecycle, Result, Transition
 from .policy import Policy
-from .publish import adoption_record, cohort_record, current_record, retired_record
+from .publish import adoption_record, cohort_record, current_record, retire
 from .quorum import majority
 from .record import Record, RecordState
 from .view import Membership, View, read_membership
@@ -48,7 +48,7 @@ def follow_the_group_down(view: View, _policy: Policy) -> Decision | None:
         return None
     record = view.stored.record
     if record and record.state is not RecordState.RETIRED:
-        return Act(action=PublishRecord(retired_record(record)), reason=Reason.GROUP_GOING)
+        return Act(action=retire(record), reason=Reason.GROUP_GOING)
     for instance in view.waiting(Transition.TERMINATING):
         return complete(instance, Transition.TERMINATING, Result.CONTINUE, Reason.GROUP_GOING)
     for instance in view.waiting(Transition.LAUNCHING):
@@ -78,7 +78,7 @@ def retire_a_deleted_groups_record(view: View, _policy: Policy) -> Decision | No
         return None
     if _survivors(view, record):
         return None
-    return Act(action=PublishRecord(retired_record(record)), reason=Reason.PREDECESSOR_DELETED, detail=record.group_arn)
+    return Act(action=retire(record), reason=Reason.PREDECESSOR_DELETED, detail=record.group_arn)
 
 
 def end_the_last_generation(view: View, _policy: Policy) -> Decision | None:
@@ -157,7 +157,7 @@ def watch_the_formation(view: View, policy: Policy) -> Decision | None:
     overdue = view.observed_at - record.created_at >= policy.formation_timeout.total_seconds()
     if overdue or alive < majority(len(record.members)):
         return Act(
-            action=PublishRecord(retired_record(record)),
+            action=retire(record),
             reason=Reason.FORMATION_FAILED,
             detail=f"{alive} of {len(record.members)} instances are alive",
         )
@@ -195,7 +195,7 @@ def _record_the_formation(view: View, record: Record, membership: Membership) ->
             detail=f"not of the cohort: {', '.join(strangers)}",
             keep_alive=view.all_waiting(),
         )
-    return Act(action=PublishRecord(current_record(view, record, membership)), reason=Reason.FORMED)
+    return Act(action=ConcludeFormation(current_record(view, record, membership)), reason=Reason.FORMED)
 
 
 def _formed_membership(view: View) -> Membership | None:

@@ -13,6 +13,7 @@ from .actions import (
     AddMember,
     AdoptCluster,
     CompleteLifecycleAction,
+    ConcludeFormation,
     FormCluster,
     MarkUnhealthy,
     MembershipChange,
@@ -34,8 +35,10 @@ def check(view: View, action: Action) -> None:
     match action:
         case FormCluster(record):
             _check_forming(view, record)
-        case AdoptCluster(record) | PublishRecord(record):
+        case AdoptCluster(record):
             _check_record(view, record)
+        case ConcludeFormation() | PublishRecord():
+            _check_overwriting(view, action)
         case AddMember() | PromoteMember() | RemoveMember():
             _check_change(view, _proven(view), action)
         case MoveLeadership(_, target):
@@ -80,6 +83,16 @@ def _check_forming(view: View, record: Record) -> None:
         _require(not alive, 1, "a member of the last generation may be alive")
     waiting = {i.instance_id for i in view.waiting(Transition.LAUNCHING)}
     _require(all(m.instance in waiting for m in record.members), 1, "a cohort member does not wait")
+
+
+def _check_overwriting(view: View, action: ConcludeFormation | PublishRecord) -> None:
+    last, record = view.stored.record, action.record
+    forming = last.generation if last and last.state is RecordState.NEW else None
+    if isinstance(action, ConcludeFormation):
+        _require(record.generation == forming, 1, "that generation does not form")
+    else:
+        _require(forming is None, 1, "a formation would end without its outcome")
+    _check_record(view, record)
 
 
 def _check_record(view: View, record: Record) -> None:

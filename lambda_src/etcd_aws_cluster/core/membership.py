@@ -246,6 +246,8 @@ def _give_up(formed: Formed, member: Member) -> Decision:
     instance = formed.view.group.find(formed.owner(member))
     if instance and formed.view.is_waiting(instance, Transition.LAUNCHING):
         return complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.LEARNER_OVERDUE)
+    if instance and instance.lifecycle is Lifecycle.PENDING_WAIT:  # abandoning it has failed and is tried again
+        return _wait_for(formed, member, Reason.LEARNER_OVERDUE)
     return _remove(formed, member, Reason.LEARNER_OVERDUE)
 
 

@@ -120,6 +120,20 @@ class RecordStore(Protocol):
             RecordError: An earlier claim cannot be understood.
         """
 
+    def conclude(self, record: Record) -> Record:
+        """Create the outcome of ``record.generation``, once for all (INV-1), and make it the stored record.
+
+        Only a record that is NEW, and of that generation, is overwritten. Called again after any failure it goes on
+        where it stopped.
+
+        Returns:
+            The record that is stored in the end: the given one, an earlier caller's, or one that had gone on already.
+
+        Raises:
+            AwsError: A call failed, or no record is stored.
+            RecordError: The outcome or the stored record cannot be understood.
+        """
+
     def write(self, record: Record) -> None:
         """Overwrite the record.
 

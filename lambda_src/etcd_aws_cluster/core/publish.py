@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from .actions import ConcludeFormation, PublishRecord
 from .model import Instance, InstanceId, Lifecycle, Member, Transition
 from .policy import Policy
 from .record import Record, RecordedMember, RecordState
@@ -68,9 +69,10 @@ def current_record(view: View, last: Record, membership: Membership) -> Record:
     )
 
 
-def retired_record(last: Record) -> Record:
-    """Return the record of a generation that is over."""
-    return replace(last, state=RecordState.RETIRED)
+def retire(last: Record) -> ConcludeFormation | PublishRecord:
+    """Return what ends a generation; one that still forms may be found formed by another controller meanwhile."""
+    retired = replace(last, state=RecordState.RETIRED)
+    return ConcludeFormation(retired) if last.state is RecordState.NEW else PublishRecord(retired)
 
 
 def without_clocks(record: Record) -> Record:

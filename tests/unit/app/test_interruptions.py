@@ -15,7 +15,8 @@ from etcd_aws_cluster.core.model import Transition
 from tests.world import World
 
 AWS_CALLS = ("read", "complete", "heartbeat", "mark_unhealthy")
-STORE_CALLS = ("read", "claim", "install", "write", "write_initial_cluster")
+STORE_CALLS = ("read", "claim", "conclude", "install", "write", "write_initial_cluster")
+STORE_STEPS = ("read", "create_once", "install", "write", "write_initial_cluster")
 ETCD_CALLS = ("add_member", "promote_member", "remove_member", "move_leadership")
 
 
@@ -92,7 +93,7 @@ def play(scenario: Callable[[World], None], scissors: Scissors) -> World:
         assert world.is_as_desired()
         scenario(world)
     scissors.wrap(world.group, AWS_CALLS)
-    scissors.wrap(world.store, STORE_CALLS[:2] + STORE_CALLS[3:])
+    scissors.wrap(world.store, STORE_STEPS)
     scissors.wrap(world.etcd, ETCD_CALLS)
     for _ in range(MINUTES):
         try:

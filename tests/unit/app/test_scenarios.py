@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from etcd_aws_cluster.core.errors import InvariantViolationError
-from etcd_aws_cluster.core.model import Lifecycle, Result, Transition
+from etcd_aws_cluster.core.errors import AwsError, InvariantViolationError
+from etcd_aws_cluster.core.model import InstanceId, Lifecycle, Result, Transition
 from etcd_aws_cluster.core.record import RecordState
 from etcd_aws_cluster.core.telemetry import Metric
 from tests.world import World
@@ -219,18 +219,27 @@ def test_a_running_cluster_is_adopted_and_kept() -> None:
 
 def test_one_instance_whose_lifecycle_action_fails_does_not_hold_up_the_others() -> None:
     world = World(desired=3)
-    world.group.fail_next("complete")
+    complete = world.group.complete
+
+    def completing(instance_id: InstanceId, transition: Transition, result: Result) -> None:
+        if instance_id == "i-0001":
+            raise AwsError("throttled")
+        complete(instance_id, transition, result)
+
+    world.group.complete = completing  # type: ignore[method-assign]
     world.live(minutes=1)
-    assert len(world.in_service()) == 2
+    assert world.in_service() == {"i-0002", "i-0003"}
+    world.group.complete = complete  # type: ignore[method-assign]
     world.live(minutes=1)
     assert world.is_as_desired()
 
 
-def test_an_aws_call_that_fails_ends_the_run_and_the_next_one_carries_on() -> None:
+def test_an_aws_call_that_goes_on_failing_ends_the_run_and_the_next_one_carries_on() -> None:
     world = World(desired=3)
-    for call in ("claim", "install", "write"):
-        world.store.fail_next(call)
-        world.store.fail_next(call, after_applying=True)
+    for call in ("claim", "conclude", "install", "write"):
+        for _ in range(5):
+            world.store.fail_next(call)
+            world.store.fail_next(call, after_applying=True)
     world.group.fail_next("read")
     world.live(minutes=9)
     assert world.is_as_desired()

@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.stub import Stubber
 
 from etcd_aws_cluster.aws.autoscaling import AutoScalingInstanceGroup
-from etcd_aws_cluster.aws.errors import GroupGoneError
-from etcd_aws_cluster.core.errors import AwsError
+from etcd_aws_cluster.core.errors import AwsError, GroupGoneError
 from etcd_aws_cluster.core.model import Ec2State, Instance, InstanceId, Lifecycle, Result, Transition
 from tests.unit.aws.stubs import SESSION, asg, asg_instance, ec2, ec2_instance, scripted
 

@@ -19,6 +19,7 @@ from tests.unit.aws.stubs import ARN, SESSION, scripted
 SSM = SESSION.client("ssm")
 PREFIX = "/etcd-aws-cluster/etcd"
 RECORD, LIST, CLAIM = f"{PREFIX}/record", f"{PREFIX}/initial-cluster", f"{PREFIX}/generations/1"
+OUTCOME = f"{CLAIM}/outcome"
 
 
 def a_record(*, generation: int = 1, instance: str = "i-0a", state: RecordState = RecordState.NEW) -> Record:
@@ -45,6 +46,7 @@ def a_record(*, generation: int = 1, instance: str = "i-0a", state: RecordState 
 
 
 OURS, THEIRS = a_record(instance="i-0a"), a_record(instance="i-0b")
+FORMED, RETIRED = a_record(state=RecordState.EXISTING), a_record(state=RecordState.RETIRED)
 
 
 class Script:
@@ -218,6 +220,64 @@ def test_a_refused_claim_is_told_with_its_parameter(ssm: Script, store: SsmRecor
 
     with pytest.raises(AwsError, match=rf"^PutParameter for {CLAIM} failed: {code}: no$"):
         store.claim(OURS)
+
+
+@pytest.mark.parametrize("outcome", [FORMED, RETIRED], ids=["formed", "retired"])
+def test_the_first_conclusion_is_the_outcome_and_the_stored_record(
+    ssm: Script, store: SsmRecordStore, outcome: Record
+) -> None:
+    ssm.takes(OUTCOME, outcome.to_json(), overwrite=False)
+    ssm.holds(RECORD, record=OURS.to_json())
+    ssm.takes(RECORD, outcome.to_json(), overwrite=True)
+
+    assert store.conclude(outcome) == outcome
+
+
+@pytest.mark.parametrize(("wanted", "outcome"), [(FORMED, RETIRED), (RETIRED, FORMED)], ids=["retired", "formed"])
+def test_an_earlier_outcome_is_what_is_stored_whatever_is_wanted(
+    ssm: Script, store: SsmRecordStore, wanted: Record, outcome: Record
+) -> None:
+    ssm.has_already(OUTCOME, wanted.to_json())
+    ssm.holds(OUTCOME, outcome=outcome.to_json())
+    ssm.holds(RECORD, record=OURS.to_json())
+    ssm.takes(RECORD, outcome.to_json(), overwrite=True)
+
+    assert store.conclude(wanted) == outcome
+
+
+@pytest.mark.parametrize(
+    "stored", [replace(FORMED, members=()), RETIRED, a_record(generation=2)], ids=["goes on", "is over", "is another"]
+)
+def test_a_record_that_has_gone_on_is_left_alone_by_a_late_conclusion(
+    ssm: Script, store: SsmRecordStore, stored: Record
+) -> None:
+    ssm.takes(OUTCOME, FORMED.to_json(), overwrite=False)
+    ssm.holds(RECORD, record=stored.to_json())
+
+    assert store.conclude(FORMED) == stored
+
+
+def test_without_a_record_nothing_is_concluded_but_said_so(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.takes(OUTCOME, FORMED.to_json(), overwrite=False)
+    ssm.holds(RECORD)
+
+    with pytest.raises(AwsError, match=rf"GetParameters does not find {RECORD}"):
+        store.conclude(FORMED)
+
+
+def test_an_outcome_that_cannot_be_understood_is_an_error_that_names_it(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.has_already(OUTCOME, FORMED.to_json())
+    ssm.holds(OUTCOME, outcome="{")
+
+    with pytest.raises(RecordError, match=rf"^parameter {OUTCOME}: the record is not JSON"):
+        store.conclude(FORMED)
+
+
+def test_a_refused_outcome_leaves_the_record_alone(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.fails("put_parameter", "TooManyUpdates", "no")
+
+    with pytest.raises(AwsError, match=rf"^PutParameter for {OUTCOME} failed: TooManyUpdates: no$"):
+        store.conclude(FORMED)
 
 
 def test_record_and_list_are_overwritten(ssm: Script, store: SsmRecordStore) -> None:

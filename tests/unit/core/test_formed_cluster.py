@@ -214,6 +214,19 @@ def test_the_learner_of_a_leaving_instance_is_removed_at_once() -> None:
     assert decision.action == RemoveMember(mid(4))
 
 
+def test_a_learner_whose_launch_could_not_be_abandoned_stays_until_it_is() -> None:
+    """Removed while its instance still waits, it would be added again."""
+    members = members_and(a_member(4, learner=True, started=False))
+    record = a_record(members, member_age_s=POLICY.join_timeout.total_seconds())
+    instances, tried = in_service_and(an_instance(4, "Pending:Wait")), [(4, Transition.LAUNCHING)]
+    failed = decide(a_view(instances, members=members, record=record, completed=tried))
+    assert isinstance(failed, Wait)
+    assert failed.reason is Reason.LEARNER_OVERDUE
+    done = decide(a_view(instances, members=members, record=record, completed=tried, abandoned=[4]))
+    assert isinstance(done, Act)
+    assert done.action == RemoveMember(mid(4))
+
+
 def test_a_learner_that_nobody_knows_is_removed_after_the_join_timeout() -> None:
     stranger = a_member(9, learner=True, started=False)
     members = members_and(stranger)

@@ -10,6 +10,7 @@ from etcd_aws_cluster.core.actions import (
     Act,
     AdoptCluster,
     CompleteLifecycleAction,
+    ConcludeFormation,
     Decision,
     FormCluster,
     Look,
@@ -145,7 +146,7 @@ def test_a_majority_of_the_cohort_that_serves_is_a_cluster() -> None:
         a_view(waiting(1, 2, 3), members=members, record=a_cohort_record([1, 2, 3]), readings=_majority(members))
     )
     assert isinstance(decision, Act)
-    assert isinstance(decision.action, PublishRecord)
+    assert isinstance(decision.action, ConcludeFormation)
     record = decision.action.record
     assert (record.state, record.cluster_id) == (RecordState.EXISTING, CLUSTER)
     assert {m.life for m in record.members} == {"g1"}
@@ -157,7 +158,7 @@ def test_a_cohort_member_is_not_started_only_because_the_bootstrap_list_named_it
         a_view(waiting(1, 2, 3), members=members, record=a_cohort_record([1, 2, 3]), readings=_majority(members))
     )
     assert isinstance(decision, Act)
-    assert isinstance(decision.action, PublishRecord)
+    assert isinstance(decision.action, ConcludeFormation)
     assert [m.is_started for m in decision.action.record.members] == [True, True, False]
 
 
@@ -183,7 +184,7 @@ def test_a_cluster_of_others_than_the_cohort_is_refused() -> None:
 def test_a_cohort_that_cannot_form_is_given_up(view: View) -> None:
     decision = decide(view)
     assert isinstance(decision, Act)
-    assert isinstance(decision.action, PublishRecord)
+    assert isinstance(decision.action, ConcludeFormation)
     assert decision.action.record.state is RecordState.RETIRED
 
 
@@ -306,6 +307,14 @@ def test_a_member_that_no_instance_is_known_for_keeps_the_cluster_at_zero_desire
     leaving = [an_instance(n, "Terminating:Wait") for n in (1, 2)]
     decision = decide(a_view(leaving, desired=0, record=record))
     assert not isinstance(decision, Act) or decision.reason is not Reason.GROUP_GOING
+
+
+@pytest.mark.parametrize("facts", [{"deleting": True}, {"arn": OTHER_ARN}], ids=["deleted", "made again"])
+def test_a_group_that_goes_while_its_cohort_forms_ends_the_formation_by_its_outcome(facts: dict[str, object]) -> None:
+    record, ended = a_cohort_record([1, 2, 3]), dict.fromkeys((1, 2, 3), "terminated")
+    decision = decide(a_view([], members=[], record=record, elsewhere=ended, **facts))  # type: ignore[arg-type]
+    assert isinstance(decision, Act)
+    assert decision.action == ConcludeFormation(replace(record, state=RecordState.RETIRED))
 
 
 def test_an_empty_group_that_wants_nothing_is_settled() -> None:
