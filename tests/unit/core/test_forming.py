@@ -71,10 +71,26 @@ def test_a_cluster_is_formed_of_exactly_the_desired_instances_by_one_claim() -> 
     assert isinstance(decision, Act)
     assert isinstance(decision.action, FormCluster)
     record = decision.action.record
-    assert [m.instance for m in record.members] == [iid(1), iid(2), iid(3)]
-    assert (record.generation, record.state, record.cluster_id) == (1, RecordState.NEW, None)
+    assert record == a_cohort_record([1, 2, 3], age_s=0)
     assert record.initial_cluster() == ",".join(f"{iid(n)}=http://{ip(n)}:2380" for n in (1, 2, 3))
     assert record.token == "etcd-11112222-aaaa-g1"
+
+
+@pytest.mark.parametrize(
+    ("arn", "token"),
+    [
+        ("arn:aws:autoscaling:eu-west-1:1:autoScalingGroup:77-aa", "etcd-77-aa-g1"),
+        (
+            "arn:aws:autoscaling:eu-west-1:1:autoScalingGroup",
+            "etcd-arn:aws:autoscaling:eu-west-1:1:autoScalingGroup-g1",
+        ),
+    ],
+)
+def test_the_token_holds_the_groups_uuid_or_all_of_an_arn_of_another_shape(arn: str, token: str) -> None:
+    decision = decide(nothing_yet(waiting(1, 2, 3), arn=arn))
+    assert isinstance(decision, Act)
+    assert isinstance(decision.action, FormCluster)
+    assert decision.action.record.token == token
 
 
 def test_after_the_gather_window_a_majority_is_enough() -> None:
@@ -150,6 +166,12 @@ def test_a_majority_of_the_cohort_that_serves_is_a_cluster() -> None:
     record = decision.action.record
     assert (record.state, record.cluster_id) == (RecordState.EXISTING, CLUSTER)
     assert {m.life for m in record.members} == {"g1"}
+
+
+def test_a_cohort_that_answers_without_a_leader_is_not_a_cluster_yet() -> None:
+    decision = decide(a_view(waiting(1, 2, 3), record=a_cohort_record([1, 2, 3]), leader=None))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.FORMING
 
 
 def test_a_cohort_member_is_not_started_only_because_the_bootstrap_list_named_it() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from etcd_aws_cluster.core.actions import Act, AddMember, PublishRecord, Reason, Wait
+from etcd_aws_cluster.core.invariants import check
 from etcd_aws_cluster.core.model import ClusterId, Instance, Member, Reading
 from etcd_aws_cluster.core.planner import plan
 from etcd_aws_cluster.core.record import Record
@@ -72,6 +73,7 @@ def test_a_second_voter_is_published_on_the_word_of_the_only_one_since_it_cannot
     assert isinstance(decision, Act)
     assert isinstance(decision.action, PublishRecord)
     assert decision.reason is Reason.LIST_CHANGED
+    check(view, decision.action)
     assert [m.instance for m in decision.action.record.members] == [iid(1), iid(2)]
 
 
