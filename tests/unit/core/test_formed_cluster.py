@@ -344,6 +344,13 @@ def test_a_leaver_that_must_wait_does_not_keep_a_silent_voter_from_being_replace
     assert decision.action == MarkUnhealthy(iid(2))
 
 
+def test_the_last_voter_but_one_is_removed_when_the_group_shrinks_to_one() -> None:
+    instances = [an_instance(1), an_instance(2, "Terminating:Wait")]
+    decision = decide(a_view(instances, members=VOTERS[:2], desired=1))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(2))
+
+
 def test_the_last_voter_is_never_removed() -> None:
     one = [a_member(1)]
     record = a_record(one, leaving={1: 10_000})

@@ -156,6 +156,14 @@ def test_a_forming_cohort_is_waited_for() -> None:
     assert (decision.reason, decision.look) == (Reason.FORMING, Look.SOON)
 
 
+def test_a_cohort_of_which_a_majority_is_alive_or_one_answers_is_waited_for() -> None:
+    record = a_cohort_record([1, 2, 3])
+    alone = Reading(endpoint="http://10.0.0.1:2379", cluster_id=CLUSTER, member_id=mid(1))
+    decision = decide(a_view(waiting(1, 2), members=[], record=record, elsewhere={3: "terminated"}, readings=[alone]))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.FORMING
+
+
 def test_a_majority_of_the_cohort_that_serves_is_a_cluster() -> None:
     members = [a_member(1), a_member(2), a_member(3, started=False, name=iid(3))]
     decision = decide(

@@ -59,10 +59,10 @@ def test_a_record_that_does_not_fit_is_refused() -> None:
 
 
 def test_the_plain_list_names_a_member_by_its_name_else_its_instance_else_its_id() -> None:
-    record = a_record([a_member(1), a_member(2, started=False), a_member(3, started=False)])
-    nobodys = replace(record.members[2], instance=None)
-    assert replace(record, members=(*record.members[:2], nobodys)).initial_cluster() == (
-        "67=http://10.0.0.3:2380,i-01=http://10.0.0.1:2380,i-02=http://10.0.0.2:2380"
+    record = a_record(a_member(n, started=n == 1) for n in (4, 3, 2, 1))
+    nobodys = [replace(m, instance=None) for m in record.members[:2]]
+    assert replace(record, members=(*nobodys, *record.members[2:])).initial_cluster() == (
+        "67=http://10.0.0.3:2380,68=http://10.0.0.4:2380,i-01=http://10.0.0.1:2380,i-02=http://10.0.0.2:2380"
     )
 
 
