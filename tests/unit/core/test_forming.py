@@ -95,7 +95,7 @@ def test_the_token_holds_the_groups_uuid_or_all_of_an_arn_of_another_shape(arn: 
 
 def test_after_the_gather_window_a_majority_is_enough() -> None:
     age = POLICY.gather_window.total_seconds()
-    decision = decide(nothing_yet(waiting(1, 2, age_s=age)))
+    decision = decide(nothing_yet([*waiting(1), *waiting(2, age_s=age)]))
     assert isinstance(decision, Act)
     assert decision.reason is Reason.GATHER_WINDOW_OVER
     assert isinstance(decide(nothing_yet(waiting(1, age_s=age))), Wait)
