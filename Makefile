@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 ETCD_36 := $(shell go list -C tools/etcd-3.6 -m >/dev/null 2>&1 && echo .cache/etcd-3.6/etcd)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev check test etcd-3.5 etcd-3.6 coverage demo explore torture bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
+.PHONY: help dev check test etcd-3.5 etcd-3.6 coverage demo explore mutants torture bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
 
 help: ## show this list
 	@grep -hE '^[a-z0-9. -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -65,6 +65,13 @@ SEEDS ?= 20
 LABS ?= 2
 torture: dev ## faults on real clusters, checked: make torture SEEDS=200
 	python -m lab.torture --seeds $(SEEDS) --labs $(LABS)
+
+mutants: dev ## which changes to the core no unit test notices (docs/mutants.md)
+	rm -rf build/mutants && mkdir -p build/mutants
+	ln -s ../../lambda_src build/mutants/src
+	ln -s ../../tests ../../pyproject.toml build/mutants/
+	cd build/mutants && mutmut run --max-children 1 && mutmut results && mutmut export-cicd-stats
+	@cat build/mutants/mutants/mutmut-cicd-stats.json
 
 bench: dev ## formation and replacement against doing it by hand and against the seed's way
 	python -m benchmarks.cluster

@@ -287,6 +287,24 @@ def test_a_leaving_leader_hands_over_to_a_serving_voter_that_stays() -> None:
     assert decision.action == MoveLeadership(mid(1), mid(3))
 
 
+def test_of_two_leavers_the_leader_goes_last() -> None:
+    instances = [an_instance(1, "Terminating:Wait"), an_instance(2, "Terminating:Wait"), an_instance(3)]
+    decision = decide(a_view([*instances, an_instance(4), an_instance(5)], members=[a_member(n) for n in range(1, 6)]))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(2))
+
+
+def test_a_leaving_voters_clock_starts_when_it_waits_and_stops_when_it_stays() -> None:
+    leaving = decide(a_view([an_instance(1), an_instance(2), an_instance(3, "Terminating:Wait")]))
+    assert isinstance(leaving, Act)
+    assert isinstance(leaving.action, PublishRecord)
+    assert (leaving.reason, leaving.action.record.leaving_since) == (Reason.CLOCKS, {iid(3): int(NOW)})
+    stays = decide(a_view(record=a_record(VOTERS, leaving={3: 5})))
+    assert isinstance(stays, Act)
+    assert isinstance(stays.action, PublishRecord)
+    assert (stays.reason, stays.action.record.leaving_since) == (Reason.CLOCKS, {})
+
+
 def test_a_leader_that_could_not_hand_over_is_removed_all_the_same() -> None:
     instances = [an_instance(1, "Terminating:Wait"), an_instance(2), an_instance(3), an_instance(4)]
     decision = decide(a_view(instances, members=members_and(a_member(4)), leader=1, transfer_failed=True))
@@ -325,6 +343,13 @@ def test_a_leaver_that_must_wait_does_not_keep_a_silent_voter_from_being_replace
     decision = decide(a_view(instances, record=record, silent=[2]))
     assert isinstance(decision, Act)
     assert decision.action == MarkUnhealthy(iid(2))
+
+
+def test_the_last_voter_but_one_is_removed_when_the_group_shrinks_to_one() -> None:
+    instances = [an_instance(1), an_instance(2, "Terminating:Wait")]
+    decision = decide(a_view(instances, members=VOTERS[:2], desired=1))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(2))
 
 
 def test_the_last_voter_is_never_removed() -> None:
@@ -387,6 +412,14 @@ def test_a_member_on_standby_or_in_an_unknown_state_is_left_alone(state: str) ->
     assert not isinstance(decide(a_view([an_instance(1), an_instance(2), an_instance(3, state)], silent=[3])), Act)
 
 
+def test_a_dead_learner_goes_before_a_dead_voter() -> None:
+    members = members_and(a_member(4, learner=True))
+    ended = {3: "terminated", 4: "terminated"}
+    decision = decide(a_view([an_instance(1), an_instance(2)], members=members, elsewhere=ended, silent=[3, 4]))
+    assert isinstance(decision, Act)
+    assert decision.action == RemoveMember(mid(4))
+
+
 # --- the silent ---
 
 
@@ -417,6 +450,15 @@ def test_one_instance_at_a_time_is_replaced() -> None:
     decision = decide(a_view(instances, members=five, record=record, silent=[4, 5], desired=5))
     assert isinstance(decision, Wait)
     assert decision.reason is Reason.ONE_AT_A_TIME
+
+
+def test_an_unhealthy_instance_that_ec2_has_ended_already_does_not_keep_another_from_being_replaced() -> None:
+    four = [a_member(n) for n in (1, 2, 3, 5)]
+    instances = in_service_and(an_instance(4, is_healthy=False, ec2="terminated"), an_instance(5))
+    record = a_record(four, unresponsive={4: 1000, 5: 1000})
+    decision = decide(a_view(instances, members=four, record=record, silent=[5], desired=5))
+    assert isinstance(decision, Act)
+    assert decision.action == MarkUnhealthy(iid(5))
 
 
 def test_a_leaver_that_serves_again_does_not_keep_another_silent_voter_from_being_replaced() -> None:

@@ -71,15 +71,31 @@ def test_a_cluster_is_formed_of_exactly_the_desired_instances_by_one_claim() -> 
     assert isinstance(decision, Act)
     assert isinstance(decision.action, FormCluster)
     record = decision.action.record
-    assert [m.instance for m in record.members] == [iid(1), iid(2), iid(3)]
-    assert (record.generation, record.state, record.cluster_id) == (1, RecordState.NEW, None)
+    assert record == a_cohort_record([1, 2, 3], age_s=0)
     assert record.initial_cluster() == ",".join(f"{iid(n)}=http://{ip(n)}:2380" for n in (1, 2, 3))
     assert record.token == "etcd-11112222-aaaa-g1"
 
 
+@pytest.mark.parametrize(
+    ("arn", "token"),
+    [
+        ("arn:aws:autoscaling:eu-west-1:1:autoScalingGroup:77-aa", "etcd-77-aa-g1"),
+        (
+            "arn:aws:autoscaling:eu-west-1:1:autoScalingGroup",
+            "etcd-arn:aws:autoscaling:eu-west-1:1:autoScalingGroup-g1",
+        ),
+    ],
+)
+def test_the_token_holds_the_groups_uuid_or_all_of_an_arn_of_another_shape(arn: str, token: str) -> None:
+    decision = decide(nothing_yet(waiting(1, 2, 3), arn=arn))
+    assert isinstance(decision, Act)
+    assert isinstance(decision.action, FormCluster)
+    assert decision.action.record.token == token
+
+
 def test_after_the_gather_window_a_majority_is_enough() -> None:
     age = POLICY.gather_window.total_seconds()
-    decision = decide(nothing_yet(waiting(1, 2, age_s=age)))
+    decision = decide(nothing_yet([*waiting(1), *waiting(2, age_s=age)]))
     assert isinstance(decision, Act)
     assert decision.reason is Reason.GATHER_WINDOW_OVER
     assert isinstance(decide(nothing_yet(waiting(1, age_s=age))), Wait)
@@ -105,6 +121,7 @@ def test_a_running_cluster_is_adopted_not_formed_again() -> None:
     assert isinstance(decision.action, AdoptCluster)
     record = decision.action.record
     assert (record.state, record.cluster_id, record.generation) == (RecordState.EXISTING, CLUSTER, 1)
+    assert record.token == "etcd-11112222-aaaa-g1"
     assert [m.instance for m in record.members] == [iid(1), iid(2), iid(3)]
 
 
@@ -139,6 +156,14 @@ def test_a_forming_cohort_is_waited_for() -> None:
     assert (decision.reason, decision.look) == (Reason.FORMING, Look.SOON)
 
 
+def test_a_cohort_of_which_a_majority_is_alive_or_one_answers_is_waited_for() -> None:
+    record = a_cohort_record([1, 2, 3])
+    alone = Reading(endpoint="http://10.0.0.1:2379", cluster_id=CLUSTER, member_id=mid(1))
+    decision = decide(a_view(waiting(1, 2), members=[], record=record, elsewhere={3: "terminated"}, readings=[alone]))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.FORMING
+
+
 def test_a_majority_of_the_cohort_that_serves_is_a_cluster() -> None:
     members = [a_member(1), a_member(2), a_member(3, started=False, name=iid(3))]
     decision = decide(
@@ -149,6 +174,12 @@ def test_a_majority_of_the_cohort_that_serves_is_a_cluster() -> None:
     record = decision.action.record
     assert (record.state, record.cluster_id) == (RecordState.EXISTING, CLUSTER)
     assert {m.life for m in record.members} == {"g1"}
+
+
+def test_a_cohort_that_answers_without_a_leader_is_not_a_cluster_yet() -> None:
+    decision = decide(a_view(waiting(1, 2, 3), record=a_cohort_record([1, 2, 3]), leader=None))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.FORMING
 
 
 def test_a_cohort_member_is_not_started_only_because_the_bootstrap_list_named_it() -> None:
@@ -225,6 +256,14 @@ def test_the_instances_of_a_given_up_cohort_are_abandoned_one_by_one() -> None:
     then = decide(a_view(waiting(1, 2), members=[], record=record, completed=done, abandoned=[1, 2]))
     assert isinstance(then, Wait)
     assert then.reason is Reason.GENERATION_ENDING
+
+
+def test_a_member_that_no_instance_is_known_for_may_be_alive_and_is_waited_for_by_its_address() -> None:
+    record = a_record([a_member(7)], state="retired")
+    record = replace(record, members=(replace(record.members[0], instance=None),))
+    decision = decide(a_view(waiting(1, 2, 3), members=[], record=record, elsewhere={7: "terminated"}))
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.detail) == (Reason.GENERATION_ENDING, "the member at http://10.0.0.7:2380")
 
 
 def test_the_next_generation_begins_only_when_the_last_is_gone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,9 @@ from tests.builders import a_cohort_record, a_member, a_record
 
 
 def test_what_is_written_is_what_is_read() -> None:
-    for record in (a_record([a_member(1), a_member(2, learner=True)], unresponsive={1: 5}), a_cohort_record([1, 2, 3])):
+    formed = a_record([a_member(1), a_member(2, learner=True)], unresponsive={1: 5}, leaving={2: 7})
+    nobodys = replace(formed, members=tuple(replace(m, instance=None) for m in formed.members))
+    for record in (formed, nobodys, a_cohort_record([1, 2, 3])):
         assert Record.from_json(record.to_json()) == record
 
 
@@ -41,9 +44,39 @@ def test_nine_members_with_every_clock_running_fit_a_standard_parameter() -> Non
     assert len(Record.from_json(json.dumps(longest)).to_json()) <= MAX_BYTES
 
 
+def test_a_record_fits_to_the_last_byte_and_wastes_none_on_blanks() -> None:
+    record = a_record([a_member(1), a_member(2)])
+    assert " " not in record.to_json()
+    full = replace(record, token="t" * (MAX_BYTES - len(record.to_json()) + len(record.token)))
+    assert len(full.to_json()) == MAX_BYTES
+    with pytest.raises(RecordError, match="has 4097 bytes"):
+        replace(full, token=full.token + "t").to_json()
+
+
 def test_a_record_that_does_not_fit_is_refused() -> None:
     with pytest.raises(RecordError, match="at most 4096 fit"):
         a_record(a_member(n) for n in range(1, 40)).to_json()
+
+
+def test_the_plain_list_names_a_member_by_its_name_else_its_instance_else_its_id() -> None:
+    record = a_record(a_member(n, started=n == 1) for n in (4, 3, 2, 1))
+    nobodys = [replace(m, instance=None) for m in record.members[:2]]
+    assert replace(record, members=(*nobodys, *record.members[2:])).initial_cluster() == (
+        "67=http://10.0.0.3:2380,68=http://10.0.0.4:2380,i-01=http://10.0.0.1:2380,i-02=http://10.0.0.2:2380"
+    )
+
+
+@pytest.mark.parametrize("kept", ["unresponsive", "leaving", None])
+def test_a_clock_that_is_not_stored_does_not_run(kept: str | None) -> None:
+    record = a_record([a_member(1)], unresponsive={1: 5}, leaving={1: 7})
+    raw = json.loads(record.to_json())
+    if kept is None:
+        del raw["clocks"]
+    else:
+        raw["clocks"] = {kept: raw["clocks"][kept]}
+    read = Record.from_json(json.dumps(raw))
+    assert read.unresponsive_since == (record.unresponsive_since if kept == "unresponsive" else {})
+    assert read.leaving_since == (record.leaving_since if kept == "leaving" else {})
 
 
 def test_unknown_keys_are_ignored() -> None:

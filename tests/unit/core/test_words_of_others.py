@@ -1,0 +1,60 @@
+"""What AWS and etcd say, in our words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from etcd_aws_cluster.core.errors import RejectedError, Rejection
+from etcd_aws_cluster.core.model import Ec2State, Lifecycle
+from tests.builders import a_member
+
+
+@pytest.mark.parametrize("state", Lifecycle)
+def test_every_listed_lifecycle_state_is_itself(state: Lifecycle) -> None:
+    assert Lifecycle.parse(state.value) is state
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("Warmed:Stopped", Lifecycle.WARMED_OTHER),
+        ("Warmed:Pending:Proceed", Lifecycle.WARMED_OTHER),
+        ("warmed:Stopped", Lifecycle.UNKNOWN),
+        ("ReplacingRootVolume:Wait", Lifecycle.UNKNOWN),
+        ("", Lifecycle.UNKNOWN),
+    ],
+)
+def test_a_lifecycle_state_that_is_not_listed_is_never_an_error(raw: str, expected: Lifecycle) -> None:
+    assert Lifecycle.parse(raw) is expected
+
+
+@pytest.mark.parametrize(
+    ("state", "has_ended", "is_ending"),
+    [
+        (Ec2State.PENDING, False, False),
+        (Ec2State.RUNNING, False, False),
+        (Ec2State.STOPPING, False, False),
+        (Ec2State.STOPPED, False, False),
+        (Ec2State.SHUTTING_DOWN, False, True),
+        (Ec2State.TERMINATED, True, True),
+        (Ec2State.ABSENT, True, True),
+        (Ec2State.UNKNOWN, False, False),
+    ],
+)
+def test_only_a_terminated_or_absent_instance_has_ended(state: Ec2State, has_ended: bool, is_ending: bool) -> None:  # noqa: FBT001
+    assert (state.has_ended, state.is_ending) == (has_ended, is_ending)
+
+
+def test_a_member_is_shown_by_its_hex_id_its_name_and_where_its_peers_find_it() -> None:
+    member = replace(a_member(3, started=False), peer_urls=("http://10.0.0.3:2380", "http://[fd00::3]:2380"))
+    assert str(member) == "67 (unnamed, http://10.0.0.3:2380,http://[fd00::3]:2380)"
+
+
+def test_a_rejection_keeps_its_meaning_and_etcds_own_words() -> None:
+    error = RejectedError(Rejection.NOT_IN_SYNC, "etcdserver: can only promote a learner member in sync with leader")
+    assert error.rejection is Rejection.NOT_IN_SYNC
+    assert str(error) == (
+        "the learner has not caught up: etcdserver: can only promote a learner member in sync with leader"
+    )
