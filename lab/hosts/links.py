@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from lab.hosts.sockets import source_of
+
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Coroutine, Iterable
 
 Link = tuple[str, str]
 _CHUNK: Final = 65536
@@ -31,7 +31,6 @@ class Links:
         self._cut: frozenset[Link] = frozenset()
         self._etcds: dict[int, str] = {}
         self._servers: dict[str, asyncio.Server] = {}
-        self._down: set[str] = set()
         self._forwarding: set[asyncio.Future[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
@@ -98,22 +97,14 @@ class Links:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str, advertised: tuple[str, int]
     ) -> None:
         address, port = advertised
-        # Peers of an etcd that is down dial many times a second: who dials matters only where a link is cut.
-        if target in self._down and not self._cut and not await _listens(address, port + _BEHIND):
-            _reset(writer)
-            return
-        near = writer.get_extra_info("peername")
-        # In a thread: it takes long where this machine has many connections, and all links wait for this loop.
-        source = await asyncio.to_thread(source_of, near, advertised, dict(self._etcds)) or ""
+        source = source_of(writer.get_extra_info("peername"), advertised, dict(self._etcds)) or ""
         await self._passable((source, target))
         await self._passable((target, source))  # a handshake needs both ways
         try:
             from_target, to_target = await asyncio.open_connection(address, port + _BEHIND)
         except OSError:
-            self._down.add(target)
             _reset(writer)
             return
-        self._down.discard(target)
         await asyncio.gather(
             self._carry(reader, to_target, (source, target)), self._carry(from_target, writer, (target, source))
         )
@@ -134,44 +125,8 @@ class Links:
             _reset(writer)
 
 
-async def _listens(address: str, port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(address, port)
-    except OSError:
-        return False
-    writer.close()
-    return True
-
-
 def _reset(writer: asyncio.StreamWriter) -> None:
     """End a connection with RST."""
     if not writer.transport.is_closing():
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
-
-
-def source_of(near: tuple[str, int], far: tuple[str, int], owners: Mapping[int, str]) -> str | None:
-    """Whose process has the connecting end of a TCP connection of this machine; None if it is none of them.
-
-    Args:
-        near: address and port of the connecting end.
-        far: address and port that it connected to.
-        owners: process ids and whose they are.
-    """
-    table = Path("/proc/net/tcp").read_text(encoding="ascii")
-    row = table.partition(f" {_proc_address(*near)} {_proc_address(*far)} ")[2]
-    inode = row.split(maxsplit=7)[6] if row else ""
-    return next((owner for pid, owner in owners.items() if inode and _has_socket(pid, inode)), None)
-
-
-def _proc_address(address: str, port: int) -> str:
-    """An address as proc(5) writes it in /proc/net/tcp: the IPv4 address as a number of the machine's byte order."""
-    return f"{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}:{port:04X}"
-
-
-def _has_socket(pid: int, inode: str) -> bool:
-    wanted = f"socket:[{inode}]"
-    try:
-        return any(str(each.readlink()) == wanted for each in Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:
-        return False  # it ended, or a descriptor was closed meanwhile
