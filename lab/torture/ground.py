@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Final, Self
 
 from lab import Lab
-from lab.paths import CACHE
+from lab.paths import CACHE, LabError
 from lab.torture.schedule import GRACE_S, Schedule
 from lab.torture.trial import Result, Trial
 
@@ -29,6 +29,7 @@ SETTINGS: Final = {
     "etcd:visibility_timeout_s": "16",
     "etcd:max_receive_count": "20",
 }
+_STARTS: Final = 3
 _MOST_SEEDS: Final = 15
 _MOST_INSTANCES: Final = 20
 _KEPT_OF_AN_INSTANCE: Final = ("agent.log", "etcd.log", "etc/sysconfig/etcd-peers")
@@ -83,9 +84,15 @@ class Ground:
         self._folder.mkdir(parents=True)
         self._played = 0
         lab = Lab(self._folder, links=True, small_disks=True, clock_steps=True)
-        with (FOLDER / "start.lock").open("w") as lock:  # two labs that start at once would choose one network
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            lab.start()
+        for left in reversed(range(_STARTS)):
+            try:
+                with (FOLDER / "start.lock").open("w") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    lab.start()
+                break
+            except LabError:  # a lab of somebody else may have taken the same network at the same moment
+                if not left:
+                    raise
         try:
             lab.deploy(SETTINGS)
             lab.autoscaling.update_auto_scaling_group(
