@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import itertools
 import shutil
 from typing import TYPE_CHECKING, Final, Self
 
@@ -12,6 +14,7 @@ from lab.torture.schedule import GRACE_S, Schedule
 from lab.torture.trial import Result, Trial
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FOLDER: Final = CACHE / "torture"
@@ -34,6 +37,20 @@ _MOST_SEEDS: Final = 15
 _MOST_INSTANCES: Final = 20
 _KEPT_OF_AN_INSTANCE: Final = ("agent.log", "etcd.log", "etc/sysconfig/etcd-peers")
 _KEPT_OF_A_LAB: Final = ("local-aws.log", "hosts.log")
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """A folder for a lab that no other runner uses until this ends."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count():
+        with (FOLDER / f"lab-{number}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield FOLDER / f"lab-{number}"
+            return
 
 
 class Ground:
@@ -82,6 +99,7 @@ class Ground:
     def _up(self) -> Lab:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
+        FOLDER.mkdir(parents=True, exist_ok=True)
         self._played = 0
         lab = Lab(self._folder, links=True, small_disks=True, clock_steps=True)
         for left in reversed(range(_STARTS)):

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from lab import processes
-from lab.torture.ground import FOLDER, Ground
+from lab.torture.ground import Ground, own_folder
 from lab.torture.schedule import Schedule
 from lab.torture.trial import Result
 
@@ -93,7 +93,7 @@ class _Worker:
 
 def _work(number: int, seeds: Any, told: Any, *, keep_all: bool) -> None:  # noqa: ANN401  # queues
     processes.dies_with_parent()
-    with Ground(FOLDER / f"lab-{number}", keep_all=keep_all) as ground:
+    with own_folder() as folder, Ground(folder, keep_all=keep_all) as ground:
         while (seed := seeds.get()) is not None:
             try:
                 result = ground.play(seed)
