@@ -47,6 +47,12 @@ def test_only_a_terminated_or_absent_instance_has_ended(state: Ec2State, has_end
     assert (state.has_ended, state.is_ending) == (has_ended, is_ending)
 
 
+def test_a_member_has_started_when_it_has_published_its_name_and_where_clients_find_it() -> None:
+    assert a_member(3).is_started
+    assert not replace(a_member(3), name="").is_started
+    assert not replace(a_member(3), client_urls=()).is_started
+
+
 def test_a_member_is_shown_by_its_hex_id_its_name_and_where_its_peers_find_it() -> None:
     member = replace(a_member(3, started=False), peer_urls=("http://10.0.0.3:2380", "http://[fd00::3]:2380"))
     assert str(member) == "67 (unnamed, http://10.0.0.3:2380,http://[fd00::3]:2380)"
