@@ -420,6 +420,22 @@ def test_a_dead_learner_goes_before_a_dead_voter() -> None:
     assert decision.action == RemoveMember(mid(4))
 
 
+def test_a_new_list_is_published_before_a_dead_member_is_removed() -> None:
+    members = members_and(a_member(4, learner=True, started=False))
+    instances = [an_instance(1), an_instance(2), an_instance(4, "Pending:Wait")]
+    view = a_view(instances, members=members, record=a_record(VOTERS), elsewhere={3: "terminated"}, silent=[3])
+    decision = decide(view)
+    assert isinstance(decision, Act)
+    assert decision.reason is Reason.LIST_CHANGED
+
+
+def test_a_caught_up_voter_goes_into_service_before_the_new_list_is_published() -> None:
+    instances = in_service_and(an_instance(4, "Pending:Wait"))
+    decision = decide(a_view(instances, members=members_and(a_member(4)), record=a_record(VOTERS)))
+    assert isinstance(decision, Act)
+    assert decision.action == LAUNCH_CONTINUE
+
+
 # --- the silent ---
 
 

@@ -67,6 +67,8 @@ def test_a_learner_and_a_stranger_do_not_count_for_the_quorum() -> None:
     membership = read(one, two, learner, members=members)
     assert membership is not None
     assert membership.serving == {mid(1), mid(2)}
+    assert (membership.voters, membership.learners) == (THREE, members[3:])
+    assert (membership.silent_voters(), membership.silent_voters(without=mid(3))) == (1, 0)
 
 
 def test_what_another_cluster_or_an_unnamed_member_answers_is_not_counted() -> None:
@@ -97,5 +99,5 @@ def test_a_member_without_an_instances_name_is_where_the_record_says_else_where_
     blank = replace(record, members=(replace(record.members[0], instance=None),))
     assert owner(dead, a_view(newcomer, record=blank)) == iid(4)
     assert owner(dead, a_view(newcomer, no_record=True)) == iid(4)
-    assert owner(a_member(8, name="i-am-no-instance", at=4), a_view(newcomer, no_record=True)) == iid(4)
+    assert owner(a_member(8, name="i-xyz", at=4), a_view(newcomer, no_record=True)) == iid(4)
     assert owner(a_member(8, started=False), a_view(newcomer, no_record=True)) is None

@@ -8,7 +8,7 @@ import pytest
 
 from etcd_aws_cluster.core.errors import RejectedError, Rejection
 from etcd_aws_cluster.core.model import Ec2State, Lifecycle
-from tests.builders import a_member
+from tests.builders import a_member, a_view, an_instance
 
 
 @pytest.mark.parametrize("state", Lifecycle)
@@ -45,6 +45,18 @@ def test_a_lifecycle_state_that_is_not_listed_is_never_an_error(raw: str, expect
 )
 def test_only_a_terminated_or_absent_instance_has_ended(state: Ec2State, has_ended: bool, is_ending: bool) -> None:  # noqa: FBT001
     assert (state.has_ended, state.is_ending) == (has_ended, is_ending)
+
+
+@pytest.mark.parametrize("state", Lifecycle)
+def test_who_terminates_or_is_in_the_warm_pool_is_leaving_and_nobody_else(state: Lifecycle) -> None:
+    expected = state.value.startswith(("Terminating", "Warmed:")) and state is not Lifecycle.TERMINATING_RETAINED
+    assert a_view().is_leaving(an_instance(1, state.value)) is expected
+
+
+def test_a_member_has_started_when_it_has_published_its_name_and_where_clients_find_it() -> None:
+    assert a_member(3).is_started
+    assert not replace(a_member(3), name="").is_started
+    assert not replace(a_member(3), client_urls=()).is_started
 
 
 def test_a_member_is_shown_by_its_hex_id_its_name_and_where_its_peers_find_it() -> None:
