@@ -102,7 +102,7 @@ def _entry(view: View, last: Record, membership: Membership, member: Member) -> 
         is_started=member.is_started,
         is_learner=member.is_learner,
         life=before.life if before else f"{member.member_id:x}",
-        since=before.since if before else int(view.observed_at),
+        since=_not_ahead(view, before.since if before else None),
     )
 
 
@@ -126,4 +126,10 @@ def _leaving(view: View, membership: Membership) -> Iterable[InstanceId]:
 
 
 def _keep_clocks(view: View, last: Mapping[InstanceId, int], now: Iterable[InstanceId]) -> Mapping[InstanceId, int]:
-    return MappingProxyType({i: last.get(i, int(view.observed_at)) for i in sorted(now)})
+    return MappingProxyType({i: _not_ahead(view, last.get(i)) for i in sorted(now)})
+
+
+def _not_ahead(view: View, since: int | None) -> int:
+    """Return when a wait began: now, if it is new or was written by a clock that was ahead, which would prolong it."""
+    now = int(view.observed_at)
+    return now if since is None else min(since, now)

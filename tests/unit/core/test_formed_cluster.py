@@ -446,6 +446,21 @@ def test_a_silent_voter_starts_a_clock_first() -> None:
     assert decision.action.record.unresponsive_since == {iid(3): int(NOW)}
 
 
+def test_a_clock_that_was_ahead_does_not_prolong_a_wait() -> None:
+    ahead = a_record(VOTERS, unresponsive={3: -3600}, leaving={2: -3600}, member_age_s=-3600)
+    decision = decide(
+        a_view([an_instance(1), an_instance(2, "Terminating:Wait"), an_instance(3)], silent=[3], record=ahead)
+    )
+    assert isinstance(decision, Act)
+    assert isinstance(decision.action, PublishRecord)
+    record = decision.action.record
+    assert {
+        *record.unresponsive_since.values(),
+        *record.leaving_since.values(),
+        *(m.since for m in record.members),
+    } == {int(NOW)}
+
+
 def test_within_the_grace_period_nothing_happens_to_it() -> None:
     decision = decide(a_view(silent=[3], record=_silent_record(3)))
     assert isinstance(decision, Wait)
