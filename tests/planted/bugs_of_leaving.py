@@ -167,12 +167,29 @@ LEAVING_BUGS = (
         "leadership goes to whoever, dead or not",
         "etcd stops all writes for a second",
         (
-            *core("membership.py", "if m.member_id in formed.membership.serving]\n", "]\n"),
-            *core("membership.py", "raft_index.get(m.member_id, 0)", "raft_index.get(m.member_id, 1 << 60)"),
+            *core(
+                "membership.py",
+                "    serving = _serving_and_staying(formed)\n",
+                "    serving = formed.staying_voters()\n",
+            ),
+            *core("membership.py", "raft_index[m.member_id]", "raft_index.get(m.member_id, 1 << 60)"),
         ),
         "refresh-5",
         (FORMED,),
         is_blind=True,
+    ),
+    Bug(
+        "a newcomer that fell silent once it voted is waited for",
+        "found by the explorer",
+        core("publish.py", "if instance.lifecycle is Lifecycle.PENDING_WAIT and", "if False and"),
+        "form-3-wipe",
+        (FORMED,),
+    ),
+    Bug(
+        "a newcomer that fell silent once it voted passes for a replacement",
+        "found by the explorer",
+        core("membership.py", "len(_serving_and_staying(formed)) >=", "len(formed.staying_voters()) >="),
+        tests=(FORMED,),
     ),
     Bug(
         "several silent voters are replaced at once",

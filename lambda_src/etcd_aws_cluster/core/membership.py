@@ -181,8 +181,6 @@ def replace_the_silent(formed: Formed) -> Decision | None:
         member = formed.membership.of(instance_id)
         if any(_is_being_replaced(formed, i) for i in formed.view.group.instances):
             return Wait(reason=Reason.ONE_AT_A_TIME, detail=f"before {instance_id} is replaced")
-        if member and not formed.may_remove(member):
-            return _refuse(formed, member)
         if formed.view.is_waiting(instance, Transition.LAUNCHING):  # no health check counts before InService
             return complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.UNRESPONSIVE)
         if instance.lifecycle is not Lifecycle.IN_SERVICE:
@@ -284,7 +282,7 @@ def _is_being_replaced(formed: Formed, instance: Instance) -> bool:
 def _next_leader(formed: Formed) -> Member | None:
     """Return the staying voter that serves and has applied most: one that is dead would stop all writes."""
     serving = _serving_and_staying(formed)
-    return max(serving, key=lambda m: (formed.membership.raft_index.get(m.member_id, 0), m.member_id), default=None)
+    return max(serving, key=lambda m: (formed.membership.raft_index[m.member_id], m.member_id), default=None)
 
 
 def _remove_first(formed: Formed, members: Sequence[Member], reason: Reason) -> Decision | None:
