@@ -10,6 +10,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 # Where there is a Go that is new enough for it, tests run etcd 3.6 as well: built once, in about a minute.
 ETCD_36 := $(shell go list -C tools/etcd-3.6 -m >/dev/null 2>&1 && echo .cache/etcd-3.6/etcd)
+ETCD_35 := $(shell go list -C tools/etcd-3.5 -m >/dev/null 2>&1 && echo .cache/etcd-3.5/etcd)
 
 .DEFAULT_GOAL := help
 .PHONY: help dev check test etcd-3.5 etcd-3.6 coverage demo explore mutants torture bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
@@ -48,8 +49,9 @@ check: dev ## format, lint, types, architecture
 
 etcd-3.6 etcd-3.5: %: .cache/%/etcd ## build the etcd of tools/ for the tests; needs Go
 
+# Whole files side by side, the longest first: most of the time real processes wait for each other.
 test: check $(ETCD_36) ## every check, then every test: unit, contract, infra, lab, end to end
-	pytest
+	pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 coverage: dev ## which lines and branches of the controller the unit tests reach
 	pytest tests/unit --cov --cov-report=term-missing:skip-covered
@@ -63,7 +65,7 @@ explore: dev ## ten million states or an hour of what can go wrong, then the pla
 
 SEEDS ?= 20
 LABS ?= 2
-torture: dev ## faults on real clusters, checked: make torture SEEDS=200
+torture: dev $(ETCD_35) ## faults on real clusters, checked: make torture SEEDS=200
 	python -m lab.torture --seeds $(SEEDS) --labs $(LABS)
 
 mutants: dev ## which changes to the core no unit test notices (docs/mutants.md)

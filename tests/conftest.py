@@ -6,10 +6,14 @@ import pytest
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the life of a cluster last, and in the order written, however the other tests are shuffled."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the life of a cluster in the order written, however the other tests are shuffled.
+
+    It comes last, since it takes longest; first where another worker runs the other tests beside it (pytest-xdist).
+    """
     life = sorted(
         (item for item in items if item.get_closest_marker("end_to_end")),
         key=lambda item: (item.location[0], item.location[1] or 0),
     )
-    items[:] = [item for item in items if not item.get_closest_marker("end_to_end")] + life
+    rest = [item for item in items if not item.get_closest_marker("end_to_end")]
+    items[:] = life + rest if hasattr(config, "workerinput") else rest + life

@@ -9,7 +9,7 @@ import shutil
 from typing import TYPE_CHECKING, Final, Self
 
 from lab import Lab
-from lab.paths import CACHE, LabError
+from lab.paths import CACHE, LabError, durable_etcd
 from lab.torture.schedule import GRACE_S, Schedule
 from lab.torture.trial import Result, Trial
 
@@ -101,7 +101,7 @@ class Ground:
         self._folder.mkdir(parents=True)
         FOLDER.mkdir(parents=True, exist_ok=True)
         self._played = 0
-        lab = Lab(self._folder, links=True, small_disks=True, clock_steps=True)
+        lab = Lab(self._folder, etcd=durable_etcd(), links=True, small_disks=True, clock_steps=True)
         for left in reversed(range(_STARTS)):
             try:
                 with (FOLDER / "start.lock").open("w") as lock:

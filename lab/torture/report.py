@@ -55,7 +55,9 @@ def table(results: Iterable[Result]) -> str:
         )
     failed = [result.seed for result in found if not result.passed]
     numbers = f" ({', '.join(map(str, failed))})" if failed else ""
+    versions = Counter(each.etcd for each in found if each.etcd)
     total = (
+        f"etcd {', '.join(f'{version} ({count} seeds)' for version, count in sorted(versions.items()))}: "
         f"{len(found)} seeds, {len(found) - len(failed)} passed, {len(failed)} failed{numbers}; "
         f"{sum(each.writes for each in found)} writes acknowledged, {sum(each.lost for each in found)} lost; "
         f"{sum(each.replaced for each in found)} instances replaced; "

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import threading
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lab.kv import Kv
@@ -37,6 +39,7 @@ class Result:
     """What one seed came to.
 
     Attributes:
+        etcd: its version.
         applied: each fault with its targets, and why it could not be done if so.
         problems: what is wrong; nothing if it passed.
         replaced: instances that were launched after the first ones.
@@ -47,6 +50,7 @@ class Result:
 
     seed: int
     size: int
+    etcd: str = ""
     applied: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     settled_s: float = 0.0
@@ -77,7 +81,7 @@ class Trial:
     def __init__(self, lab: Lab, schedule: Schedule) -> None:
         self._lab = lab
         self._schedule = schedule
-        self.result = Result(schedule.seed, schedule.size)
+        self.result = Result(schedule.seed, schedule.size, etcd_version(Path(lab.state.etcd)))
         self.history = History()
         self.roster: Roster | None = None
         self.log: list[str] = []
@@ -296,6 +300,12 @@ class Trial:
             "journal.jsonl": "\n".join(map(json.dumps, journal)),
             "history.jsonl": "\n".join(json.dumps({type(each).__name__: asdict(each)}) for each in history),
         }
+
+
+def etcd_version(etcd: Path) -> str:
+    """What an etcd binary says of itself, for example ``3.5.21``."""
+    said = subprocess.run([etcd, "--version"], capture_output=True, text=True, check=True).stdout
+    return said.splitlines()[0].rpartition(" ")[2]
 
 
 def _told(applied: Applied) -> dict[str, Any]:

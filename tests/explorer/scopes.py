@@ -53,6 +53,7 @@ def _running(count: int, *, controllers: int = 1, is_recorded: bool = True, **bu
 
 BACKWARDS = Rules(reads_go_back=True)
 WITHOUT_LEARNERS = Rules(has_learners=False)
+NOTICES_HUNG = Rules(notices_hung=True)
 
 SCOPES = {
     scope.name: scope
@@ -87,6 +88,7 @@ SCOPES = {
         Scope("retain-3", _running(3, launch=1, terminate=1, time_out=1)),
         Scope("refresh-5", _running(5, launch=1, terminate=1, crash=1)),
         Scope("replace-5", _running(5, launch=2, lose=2, crash=1)),
+        Scope("silent-5", _running(5, launch=2, terminate=1, hang=1), NOTICES_HUNG),
         Scope("stale-3", _running(3, launch=2, lose=1, terminate=1, cut=1, behind=1)),
         Scope("early-3", _running(3, launch=1, crash=2, lose=1, early=2)),
         Scope("torn-3", _running(3, launch=2, lose=1, terminate=1, tear=1)),

@@ -53,13 +53,14 @@ _IN_A_CLUSTER: tuple[Callable[[Formed], Decision | None], ...] = (
     settle_the_learner,
 )
 # A leaver or a newcomer that must wait may wait for a silent voter, which a later rule replaces: the first of these
-# to act decides, and only if none acts the first to wait or to refuse.
+# to act decides, and only if none acts the first to wait or to refuse. Newcomers come last, since etcd may refuse them
+# for as long as a voter is silent.
 _IN_ITS_TURN: tuple[Callable[[Formed], Decision | None], ...] = (
     hold_the_learner,
     let_leavers_go,
-    let_newcomers_join,
     replace_the_silent,
     publish_the_rest,
+    let_newcomers_join,
     wait_for_the_rest,
 )
 

@@ -507,6 +507,21 @@ def test_a_silent_voter_is_replaced_even_while_a_newcomer_must_wait_for_that() -
     assert decision.action == MarkUnhealthy(iid(3))
 
 
+def test_a_silent_voter_of_five_is_replaced_before_a_newcomer_that_etcd_may_refuse_for_its_sake() -> None:
+    five = [a_member(n) for n in range(1, 6)]
+    instances = [*map(an_instance, range(1, 6)), an_instance(6, "Pending:Wait")]
+
+    def decided(**clock: float) -> Decision:
+        record = a_record(five, unresponsive={5: clock["since"]} if clock else {})
+        return decide(a_view(instances, members=five, silent=[5], desired=5, record=record))
+
+    first, then = decided(), decided(since=1000)
+    assert isinstance(first, Act)
+    assert isinstance(first.action, PublishRecord), "its clock has to be written down first"
+    assert isinstance(then, Act)
+    assert then.action == MarkUnhealthy(iid(5))
+
+
 def test_an_instance_in_service_that_lost_its_member_is_replaced() -> None:
     two = VOTERS[:2]
     decision = decide(a_view(members=two, record=a_record(two, unresponsive={3: 1000})))
