@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from infra.etcd_releases import known_sha256
+from infra.etcd_releases import LOSE_WRITES, known_sha256
 from infra.setting_rules import KEY_PREFIX
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ def conflicts(settings: "Settings") -> Iterator[str]:
         yield (
             f"{KEY_PREFIX}etcd_url: got {etcd.etcd_url!r}, expected an s3:// address, "
             f"for with {KEY_PREFIX}egress=endpoints nothing else can be reached"
+        )
+    if etcd.etcd_version in LOSE_WRITES:
+        yield (
+            f"{KEY_PREFIX}etcd_version: got {etcd.etcd_version}, expected 3.5.3 or newer, "
+            "for a member of this release that is killed can lose acknowledged writes (etcd-io/etcd#13766)"
         )
     if not etcd.etcd_sha256 and not known_sha256(etcd.etcd_version):
         yield (

@@ -46,7 +46,8 @@ def test_a_rule_that_is_broken_is_told_as_a_shortest_story_that_can_be_replayed(
         ("replace-3", "0.2.0.0", "the host i-4 dies"),
         ("refresh-3", "6.7.7", "the controller looks: RemoveMember, for its instance is leaving i-3"),
         ("split-3", "0.7.7.7.7.1.4", "the controller's call: mark i-1 unhealthy"),
-        ("split-3", "2.9.9.9.9.8.9.0.0.9.10.9.9.0.0.0.14.14.14.15.1", "etcd on i-4 hangs"),
+        ("silent-5", "0.1", "etcd on i-2 hangs"),
+        ("form-3-wipe", "0.0.0.1.1.1.0.0.1.1.1.4.2", "the disk of i-2 is lost"),
     ],
 )
 def test_where_the_controller_was_once_stuck_it_goes_on(scope: str, token: str, last: str) -> None:

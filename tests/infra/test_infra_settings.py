@@ -114,6 +114,7 @@ CONFLICTS = [
     ({"nat_gateways": 4}, ("nat_gateways", "az_count, which is 3")),
     ({"egress": "endpoints"}, ("etcd_url", "s3://", "egress=endpoints")),
     ({"etcd_version": "3.4.37"}, ("etcd_sha256", "3.4.37", "SHA256SUMS")),
+    ({"etcd_version": "3.5.2", "etcd_sha256": "a" * 64}, ("etcd_version", "3.5.2", "3.5.3 or newer")),
     ({"vpc_id": "vpc-01234567", "vpc_cidr": "10.0.0.0/16"}, ("vpc_cidr", "vpc_id")),
     ({"vpc_id": "vpc-01234567", "az_count": 2}, ("az_count", "vpc_id")),
 ]
