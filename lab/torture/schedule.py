@@ -76,7 +76,7 @@ _LASTING: Final = (
     Kind.NETWORK_SPLIT,
 )
 _EC2_SAYS: Final = ("terminated", "impaired", "running")
-_AWS_COUNTS: Final = (1, 2, 3, 6)  # three in a row are what botocore tries before it gives up
+_AWS_COUNTS: Final = (1, 2, 3, 6)  # two in a row are what botocore tries before it gives up
 _SIZES: Final = 3 + 5
 _SMALL_STEP_S: Final = 120.0  # AWS refuses signatures that are more than five minutes off
 # Without effect on who is a member: what may come before the majority is lost.

@@ -17,7 +17,16 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         yield made
 
 
-@pytest.mark.parametrize("seed", [15, 23, 24], ids=["majority-lost", "host-lost", "split-while-forming"])
+# None that kills an etcd and starts it again: where no other etcd is built, it is one that may not survive that.
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(15, id="majority-lost"),
+        pytest.param(84, id="host-lost-while-clocks-are-wrong"),
+        pytest.param(136, id="network-split"),
+        pytest.param(143, id="scaled-while-cut-off"),
+    ],
+)
 def test_a_seed_passes(ground: Ground, seed: int) -> None:
     result = ground.play(seed)
     assert result.problems == []
