@@ -269,10 +269,12 @@ class Trial:
             raise LabError(f"the majority could not be destroyed: {injector.done[-1].problem}")
         survivors = {each for each in self.roster.in_service() if each not in lost} if self.roster else set()
         before = lab.record()
+        with contextlib.suppress(LabError):  # judged below; after a killed run its message is hidden for a while
+            lab.wait_for(lambda: self._refuses(epoch_ms), SETTLE_S, "a refusal")
         time.sleep(_REFUSES_S)
         self.log = lab.function_log(since_ms=epoch_ms)
         after = lab.record()
-        if checker.decisions(self.log)[-1:] != ["QUORUM_LOST"]:
+        if not self._refuses(epoch_ms):
             problems.append(f"the controller did not refuse: {checker.decisions(self.log)[-5:]}")
         if (before or {}).get("members") != (after or {}).get("members") or (after or {}).get("state") != "existing":
             problems.append(f"the record changed: {before} to {after}")
@@ -283,6 +285,10 @@ class Trial:
         problems += checker.alarming_lines(self.log)
         problems += checker.foreign_clusters(each.cluster_id for each in self.history.seen)
         problems += checker.two_leaders(self.etcd_logs())
+
+    def _refuses(self, since_ms: int) -> bool:
+        time.sleep(_LOOK_S)
+        return checker.decisions(self._lab.function_log(since_ms=since_ms))[-1:] == ["QUORUM_LOST"]
 
     def etcd_logs(self) -> list[str]:
         """What the etcds of this seed logged."""
