@@ -163,6 +163,7 @@ def after_completion(before: State, call: int, target: int, *, is_current: bool)
         if node.entry.kind and before.head.state == NEW and node.ec2 == RUNNING:
             return "INV-5: an instance of the forming cohort is let go"
     is_alive = node.lifecycle == WAITING and node.ec2 == RUNNING and node.member == VOTER
-    if call == ABANDON_LAUNCH and is_current and is_alive and before.head.state == EXISTING:
+    was_silent = node.entry.silent > 1  # beyond the grace period; that it serves again may be news
+    if call == ABANDON_LAUNCH and is_current and is_alive and not was_silent and before.head.state == EXISTING:
         return "INV-5: the launch of a started voter is abandoned"
     return ""
