@@ -560,6 +560,16 @@ def test_a_newcomer_whose_launch_is_ended_already_is_not_given_up_again() -> Non
     assert not isinstance(decide(view), Act)
 
 
+def test_a_newcomer_whose_launch_is_ended_already_does_not_keep_a_silent_voter_from_being_replaced() -> None:
+    five = [a_member(n) for n in range(1, 6)]
+    instances = [*map(an_instance, (1, 2, 3)), an_instance(4, "Pending:Wait"), an_instance(5)]
+    record = a_record(five, unresponsive={4: 1000, 5: 1000})
+    view = a_view(instances, members=five, silent=[4, 5], desired=5, record=record)
+    decision = decide(replace(view, completed=frozenset({(iid(4), Transition.LAUNCHING)})))
+    assert isinstance(decision, Act)
+    assert decision.action == MarkUnhealthy(iid(5))
+
+
 # --- without a proven membership ---
 
 
