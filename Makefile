@@ -51,7 +51,7 @@ etcd-3.6 etcd-3.5: %: .cache/%/etcd ## build the etcd of tools/ for the tests; n
 
 # Whole files side by side, the longest first: most of the time real processes wait for each other.
 test: check $(ETCD_36) ## every check, then every test: unit, contract, infra, lab, end to end
-	pytest -n 2 --dist loadfile --no-loadscope-reorder
+	pytest -n 2 --dist loadfile --no-loadscope-reorder -r s
 
 coverage: dev ## which lines and branches of the controller the unit tests reach
 	pytest tests/unit --cov --cov-report=term-missing:skip-covered

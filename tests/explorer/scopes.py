@@ -122,6 +122,7 @@ _OVER_A_RETIRED_RECORD = {
     "INV-1: a generation begins while a member of the last is alive",
     "INV-8: stuck, the controller says: Refuse: a member answers under another cluster id",
     "INV-8: stuck, the controller says: Refuse: no quorum answers",
+    "INV-5: an instance of the forming cohort is let go",
 }
 _NO_RECORD_WHERE_THERE_IS_ONE = {
     "INV-5: an instance is let go that still is a member",
