@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +23,7 @@ from benchmarks.ours import ETCD_SETTLES_S, Gaps, Ours, Run
 from benchmarks.seed_group import SeedGroup
 from benchmarks.timeline import MissingMomentError
 from lab import Lab
-from lab.paths import LabError, default_etcd
+from lab.paths import LabError, default_etcd, etcd_version
 
 APART_S: Final = (0.0, 2.0, 4.0)
 _FORMATIONS_A_ROUND: Final = 3
@@ -124,9 +122,7 @@ def report(measured: Measured, *, machine: str) -> str:
 
 def machine() -> str:
     """Return what this is measured on."""
-    said = subprocess.run([default_etcd(), "--version"], capture_output=True, text=True, check=True).stdout
-    version = re.search(r"etcd Version: (\S+)", said)
-    return f"{os.cpu_count()} cores, Python {platform.python_version()}, etcd {version[1] if version else 'unknown'}"
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, etcd {etcd_version(default_etcd())}"
 
 
 def _formation(measured: Measured) -> str:

@@ -116,7 +116,7 @@ class Mischief(Observed):
         return self.state.clock_steps
 
     def step_clock(self, seconds: float) -> None:
-        """Let the wall clock of the controller's function and of the hosts' agents jump, at once.
+        """Let the wall clock of the controller's function and of the hosts' agents jump; seen within a second.
 
         Args:
             seconds: the offset to this machine's clock; 0 is right again.

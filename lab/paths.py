@@ -1,6 +1,7 @@
 """Where things are."""
 
 import importlib.util
+import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,12 @@ def durable_etcd() -> Path:
     """
     built = (CACHE / f"etcd-{version}" / "etcd" for version in ("3.5", "3.6"))
     return next((path for path in built if path.exists()), None) or default_etcd()
+
+
+def etcd_version(etcd: Path) -> str:
+    """What an etcd binary says of itself, for example ``3.5.21``."""
+    said = subprocess.run([etcd, "--version"], capture_output=True, text=True, check=True).stdout
+    return said.splitlines()[0].rpartition(" ")[2]
 
 
 def etcdctl_beside(etcd: Path) -> Path:

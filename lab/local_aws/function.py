@@ -37,7 +37,7 @@ class Function:
         Returns:
             Whether one of them was in an invocation.
         """
-        self._aim(0, after_effect=False)
+        self.aim(0, after_effect=False)
         busy = False
         for worker in _workers():
             process = worker._proc
@@ -48,8 +48,9 @@ class Function:
         return busy
 
     def aim(self, after_calls: int, *, after_effect: bool) -> None:
-        """Kill at the function's n-th call to AWS from now, before or after that call takes effect."""
-        self._aim(after_calls, after_effect=after_effect)
+        """Kill at the function's n-th call to AWS from now, before or after that call takes effect; 0: never."""
+        with self._lock:
+            self._calls_left, self._after_effect = after_calls, after_effect
 
     def wrap(self, handler: Handler) -> Handler:
         """A handler of MiniStack's that counts the function's calls and kills at the one aimed at."""
@@ -67,10 +68,6 @@ class Function:
             return _GONE
 
         return wrapped
-
-    def _aim(self, calls: int, *, after_effect: bool) -> None:
-        with self._lock:
-            self._calls_left, self._after_effect = calls, after_effect
 
     def _strikes(self, headers: Mapping[str, str]) -> bool:
         if not self._calls_left or not _is_from_function(headers.get("authorization", "")):

@@ -24,16 +24,14 @@ class Clients:
 
     Args:
         urls: the client URLs to choose from now; members come and go.
-        first: number of the first writer. Writers of different numbers write different keys.
     """
 
-    def __init__(self, urls: Callable[[], Sequence[str]], *, first: int = 0) -> None:
+    def __init__(self, urls: Callable[[], Sequence[str]]) -> None:
         self._urls = urls
         self._stop = threading.Event()
         self.history = History()
         self._threads = [
-            threading.Thread(target=self._write, args=(first + n,), name=f"writer-{n}", daemon=True)
-            for n in range(WRITERS)
+            threading.Thread(target=self._write, args=(n,), name=f"writer-{n}", daemon=True) for n in range(WRITERS)
         ]
         self._threads += [
             threading.Thread(target=work, name=work.__name__, daemon=True) for work in (self._read, self._watch)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import threading
 import time
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lab.kv import Kv
-from lab.paths import LabError
+from lab.paths import LabError, etcd_version
 from lab.torture import checker
 from lab.torture.clients import PREFIX, Clients
 from lab.torture.history import FinalState, History, Read, Seen, Write
@@ -22,7 +21,7 @@ from lab.torture.roster import Roster
 from lab.torture.schedule import PHASE_S, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lab import Lab
 
@@ -30,6 +29,7 @@ _EMPTY_S: Final = 60.0
 _FORM_S: Final = 60.0
 SETTLE_S: Final = 120.0
 _REFUSES_S: Final = 15.0  # with the majority lost: how long it is watched
+_REFUSAL: Final = ["QUORUM_LOST"]
 _TICK_S: Final = 2.0
 _LOOK_S: Final = 0.3
 
@@ -90,7 +90,7 @@ class Trial:
         """Do it; whatever is wrong is in the result."""
         began = time.monotonic()
         try:
-            with self._ticks():
+            with _beside(self._tick_until):
                 self._run()
         except Exception as error:  # noqa: BLE001  # a seed that could not be judged has failed, and the next one is run
             self.result.problems.append(f"{type(error).__name__}: {error}")
@@ -126,7 +126,7 @@ class Trial:
             if not schedule.from_formation:
                 lab.wait_for(lambda: self._stands(schedule.size), _FORM_S, "the cluster to form")
                 began = time.monotonic()
-            with self._when_serving(clients):
+            with _beside(lambda ended: self._serve_until(ended, clients)):
                 rest = [each for each in schedule.faults if each not in at_once]
                 injector.play(rest, began=began, lasts_s=PHASE_S)
                 lost_at = next((each.at for each in injector.done if each.fault.ranks and schedule.loses_majority), 0.0)
@@ -154,43 +154,19 @@ class Trial:
         lab = self._lab
         lab.autoscaling.set_desired_capacity(AutoScalingGroupName=lab.state.cluster, DesiredCapacity=count)
 
-    @contextlib.contextmanager
-    def _ticks(self) -> Iterator[None]:
-        """A scheduled event every two seconds, where AWS sends one a minute."""
-        ended = threading.Event()
+    def _tick_until(self, ended: threading.Event) -> None:
+        """Send a scheduled event every two seconds, where AWS sends one a minute."""
+        while not ended.wait(_TICK_S):
+            with contextlib.suppress(Exception):  # the next one comes soon
+                self._lab.tick()
 
-        def send() -> None:
-            while not ended.wait(_TICK_S):
-                with contextlib.suppress(Exception):  # the next one comes soon
-                    self._lab.tick()
-
-        thread = threading.Thread(target=send, name="ticks", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    @contextlib.contextmanager
-    def _when_serving(self, clients: Clients) -> Iterator[None]:
-        """Clients begin with the first instance in service: before that nothing is promised to them."""
-        ended = threading.Event()
-
-        def begin() -> None:
-            while not ended.is_set():
-                if self.roster is not None and self.roster.serves.wait(_LOOK_S):
-                    with clients:
-                        ended.wait()
-                    return
-
-        thread = threading.Thread(target=begin, name="clients", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    def _serve_until(self, ended: threading.Event, clients: Clients) -> None:
+        """Have clients begin with the first instance in service: before that nothing is promised to them."""
+        while not ended.is_set():
+            if self.roster is not None and self.roster.serves.wait(_LOOK_S):
+                with clients:
+                    ended.wait()
+                return
 
     def _stands(self, count: int) -> bool:
         """Whether so many instances serve, exactly those vote, and the record says so."""
@@ -274,8 +250,9 @@ class Trial:
         time.sleep(_REFUSES_S)
         self.log = lab.function_log(since_ms=epoch_ms)
         after = lab.record()
-        if not self._refuses(epoch_ms):
-            problems.append(f"the controller did not refuse: {checker.decisions(self.log)[-5:]}")
+        said = checker.decisions(self.log)
+        if said[-1:] != _REFUSAL:
+            problems.append(f"the controller did not refuse: {said[-5:]}")
         if (before or {}).get("members") != (after or {}).get("members") or (after or {}).get("state") != "existing":
             problems.append(f"the record changed: {before} to {after}")
         states = lab.instances()
@@ -288,7 +265,7 @@ class Trial:
 
     def _refuses(self, since_ms: int) -> bool:
         time.sleep(_LOOK_S)
-        return checker.decisions(self._lab.function_log(since_ms=since_ms))[-1:] == ["QUORUM_LOST"]
+        return checker.decisions(self._lab.function_log(since_ms=since_ms))[-1:] == _REFUSAL
 
     def etcd_logs(self) -> list[str]:
         """What the etcds of this seed logged."""
@@ -308,10 +285,17 @@ class Trial:
         }
 
 
-def etcd_version(etcd: Path) -> str:
-    """What an etcd binary says of itself, for example ``3.5.21``."""
-    said = subprocess.run([etcd, "--version"], capture_output=True, text=True, check=True).stdout
-    return said.splitlines()[0].rpartition(" ")[2]
+@contextlib.contextmanager
+def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Have a thread work until the ``with`` block ends, which it is told by the event."""
+    ended = threading.Event()
+    thread = threading.Thread(target=work, args=(ended,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _told(applied: Applied) -> dict[str, Any]:
