@@ -11,8 +11,8 @@ from bootstrap_agent.build import build
 from infra.bundling import agent_asset, controller_code
 from infra.etcd_cluster_stack import EtcdClusterStack
 from infra.names import AGENT_FILE
-from infra.setting_rules import SettingsError
 from infra.settings import Settings
+from infra.settings.rules import SettingsError
 
 _HERE = Path(__file__).parent
 
@@ -30,7 +30,7 @@ def main() -> None:
         app,
         f"etcd-aws-cluster-{settings.cluster_name}",
         settings=settings,
-        controller_code=controller_code(_HERE / "lambda_src"),
+        controller_code=controller_code(_HERE / "lambda_src", settings.controller),
         agent=agent_asset(_HERE / "bootstrap_agent", AGENT_FILE, build),
         env=env if settings.network.vpc_id else None,
     )

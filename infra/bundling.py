@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-RUNTIME = lambda_.Runtime.PYTHON_3_14
-ARCHITECTURE = lambda_.Architecture.ARM_64
+from infra.settings.controller import ControllerSettings
 
 _REQUIREMENTS = "requirements.txt"
 _CACHES = ("__pycache__", "*.pyc")
 # The runtime brings these, newer than a bundle would stay; without them the bundle is a quarter of its size.
 _RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer")
-# For the function's processor and Python, whatever the machine that bundles has.
-_PIP_OPTIONS = (
-    "--quiet",
-    "--no-compile",
-    "--disable-pip-version-check",
-    "--implementation=cp",
-    f"--python-version={RUNTIME.name.removeprefix('python')}",
-    *(f"--platform={tag}_aarch64" for tag in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")),
-    "--only-binary=:all:",
-)
-
 AssetMaker = Callable[[Construct, str], s3_assets.Asset]
 
 
@@ -38,15 +26,16 @@ AssetMaker = Callable[[Construct, str], s3_assets.Asset]
 class _ControllerBundling:
     """Installs the requirements beside a copy of the sources."""
 
-    def __init__(self, source: Path) -> None:
+    def __init__(self, source: Path, pip_options: Sequence[str]) -> None:
         self._source = source
+        self._pip_options = pip_options
 
     def try_bundle(self, output_dir: str, *_: object, **__: object) -> bool:
         """Fill ``output_dir``; there is no second way, so a failure is an error and never False."""
         output = Path(output_dir)
         arguments = [f"--requirement={self._source / _REQUIREMENTS}", f"--target={output}"]
         subprocess.run(  # noqa: S603 - a fixed command, and paths of this project
-            [sys.executable, "-m", "pip", "install", *_PIP_OPTIONS, *arguments],
+            [sys.executable, "-m", "pip", "install", *self._pip_options, *arguments],
             check=True,
             # What the app writes to stdout belongs to whoever asked for the synth.
             stdout=sys.stderr,
@@ -74,12 +63,38 @@ class _FileBundling:
         return True
 
 
-def controller_code(source: Path) -> lambda_.Code:
-    """The function's code: ``source`` with its requirements, made anew only when ``source`` has changed."""
+def function_architecture(settings: ControllerSettings) -> lambda_.Architecture:
+    """The function's processor."""
+    return {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}[settings.function_architecture]
+
+
+def function_runtime(settings: ControllerSettings) -> lambda_.Runtime:
+    """The function's runtime."""
+    return lambda_.Runtime(settings.function_runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
+
+
+def controller_code(source: Path, settings: ControllerSettings) -> lambda_.Code:
+    """The function's code: ``source`` with its requirements, made anew only when ``source`` or its platform changed."""
+    pip_options = _pip_options(settings)
     # The command is never run: it is there because it counts for the hash, so that another platform or Python
     # does not find the old bundle.
     return lambda_.Code.from_asset(
-        str(source), **_options(_ControllerBundling(source), command=[*_PIP_OPTIONS, *_RUNTIME_PACKAGES])
+        str(source),
+        **_options(_ControllerBundling(source, pip_options), command=[*pip_options, *_RUNTIME_PACKAGES]),
+    )
+
+
+def _pip_options(settings: ControllerSettings) -> tuple[str, ...]:
+    """Have pip install for the function's processor and Python, whatever the machine that bundles has."""
+    processor = {"arm64": "aarch64", "x86_64": "x86_64"}[settings.function_architecture]
+    return (
+        "--quiet",
+        "--no-compile",
+        "--disable-pip-version-check",
+        "--implementation=cp",
+        f"--python-version={settings.function_runtime.removeprefix('python')}",
+        *(f"--platform={tag}_{processor}" for tag in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")),
+        "--only-binary=:all:",
     )
 
 

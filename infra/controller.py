@@ -11,11 +11,12 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.bundling import ARCHITECTURE, RUNTIME
+from infra.bundling import function_architecture, function_runtime
 from infra.controller_environment import controller_environment
-from infra.nag import acknowledge_wildcard
+from infra.nag import acknowledge, acknowledge_wildcard
 from infra.names import parameter_prefix
 from infra.settings import Settings
+from infra.settings.controller import NEWEST_RUNTIME
 
 HANDLER = "etcd_aws_cluster.handler.handle"
 """Path of the function in ``lambda_src``; a test checks that it is there."""
@@ -69,8 +70,8 @@ class Controller(Construct):
             self,
             "Function",
             description=f"Forms, joins, shrinks and heals the etcd cluster {settings.cluster_name}",
-            runtime=RUNTIME,
-            architecture=ARCHITECTURE,
+            runtime=function_runtime(settings.controller),
+            architecture=function_architecture(settings.controller),
             code=code,
             handler=HANDLER,
             role=role,
@@ -85,6 +86,8 @@ class Controller(Construct):
             vpc_subnets=subnets,
             security_groups=[security_group],
         )
+        if settings.controller.function_runtime != NEWEST_RUNTIME:
+            acknowledge(self.function, "L1", "An older runtime was asked for: etcd:function_runtime.")
         self.function.add_event_source(
             sources.SqsEventSource(self.queue, batch_size=10, report_batch_item_failures=True)
         )

@@ -20,3 +20,28 @@ def record_parameter(cluster_name: str) -> str:
 def initial_cluster_parameter(cluster_name: str) -> str:
     """Name of the parameter with the plain ETCD_INITIAL_CLUSTER, for people and other tools."""
     return f"{parameter_prefix(cluster_name)}/initial-cluster"
+
+
+def ca_bundle_parameter(cluster_name: str) -> str:
+    """Name of the parameter with the certificates of the CAs to trust (PEM), the signing one first."""
+    return f"{parameter_prefix(cluster_name)}/ca-bundle"
+
+
+def certificate_requests(cluster_name: str) -> str:
+    """Path, without a last slash, below which each host puts its certificate request (PEM), by instance id."""
+    return f"{parameter_prefix(cluster_name)}/certificate-requests"
+
+
+def certificates(cluster_name: str) -> str:
+    """Path, without a last slash, below which the controller puts hosts' certificates (PEM), by instance id."""
+    return f"{parameter_prefix(cluster_name)}/certificates"
+
+
+def client_certificate_requests(cluster_name: str) -> str:
+    """As ``certificate_requests``, for clients by a name of their own; IAM says who may write there."""
+    return f"{parameter_prefix(cluster_name)}/client-certificate-requests"
+
+
+def client_certificates(cluster_name: str) -> str:
+    """As ``certificates``, for clients by name."""
+    return f"{parameter_prefix(cluster_name)}/client-certificates"

@@ -5,7 +5,7 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from infra.nag import acknowledge
-from infra.settings import NetworkSettings
+from infra.settings.network import NetworkSettings
 
 # What instances (ssm) and controller (all of them) call. Logs and traces leave a function outside of its VPC.
 _ENDPOINTS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -119,3 +120,10 @@ def aws_environment(endpoint: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
+
+
+def function_platform() -> dict[str, str]:
+    """The settings with which the function's compiled dependencies fit MiniStack's Python on this machine."""
+    architecture = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    runtime = "python" + ".".join(platform.python_version_tuple()[:2])
+    return {"etcd:function_architecture": architecture, "etcd:function_runtime": runtime}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from lab import clock, processes
 from lab.control import ControlError
-from lab.deployment import Deployment
+from lab.deployment import Deployment, function_platform
 from lab.mischief import Mischief
 from lab.paths import DEFAULT_DIRECTORY, LabError, default_etcd
 from lab.proxies import proxy_group
@@ -126,7 +126,7 @@ class Lab(Mischief):
             LabError: synth or deployment failed.
         """
         state = self.state
-        told = {"etcd:vpc_cidr": state.cidr, **(context or {})}
+        told = {"etcd:vpc_cidr": state.cidr, **function_platform(), **(context or {})}
         deployment = self._deployment
         app = deployment.synth(told)
         if not state.app:

@@ -7,8 +7,10 @@ assert world.voters() == world.in_service()
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+from etcd_aws_cluster.app.chores import Chore
 from etcd_aws_cluster.app.reconcile import Reconciler, RunReport
 from etcd_aws_cluster.core.errors import AwsError
 from etcd_aws_cluster.core.model import InstanceId, Result, Transition
@@ -51,6 +53,7 @@ class World:
 
     Attributes:
         boots: Whether hosts get as far as starting their agent.
+        chores: What the controller does besides.
     """
 
     def __init__(self, *, desired: int = 3, version: str = "3.5.1", policy: Policy | None = None) -> None:
@@ -61,6 +64,7 @@ class World:
         self.telemetry = RecordingTelemetry()
         self.policy = policy or Policy()
         self.boots: dict[InstanceId, bool] = {}
+        self.chores: Sequence[Chore] = ()
         self.clock.on_advance = self.let_hosts_act
 
     def run(self) -> RunReport | None:
@@ -73,6 +77,7 @@ class World:
             clock=self.clock,
             policy=self.policy,
             telemetry=self.telemetry,
+            chores=self.chores,
         )
         try:
             return reconciler.run(lambda: end - self.clock.monotonic())

@@ -18,7 +18,14 @@ tracer = Tracer(patch_modules=["botocore"])
 
 # Each run says how many there were, none included: an alarm then tells "none" from "nobody looked".
 _COUNTS: Mapping[Metric, float] = dict.fromkeys(
-    (Metric.TICK, Metric.MEMBERSHIP_CHANGES, Metric.RECONCILE_ERRORS, Metric.MALFORMED_MESSAGES), 0
+    (
+        Metric.TICK,
+        Metric.MEMBERSHIP_CHANGES,
+        Metric.RECONCILE_ERRORS,
+        Metric.CHORE_ERRORS,
+        Metric.MALFORMED_MESSAGES,
+    ),
+    0,
 )
 
 

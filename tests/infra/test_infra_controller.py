@@ -10,8 +10,10 @@ import pytest
 from etcd_aws_cluster.settings import Settings as FunctionSettings
 from infra.controller import HANDLER
 from infra.controller_environment import controller_environment
-from infra.setting_rules import Whole
-from infra.settings import EtcdSettings, Settings, TimingSettings, declared_settings
+from infra.settings import Settings, declared_settings
+from infra.settings.etcd import EtcdSettings
+from infra.settings.rules import Whole
+from infra.settings.timing import TimingSettings
 from tests.infra.stacks import of_type, only, synthesize, text
 from tests.infra.test_infra_members import allowed
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from infra.setting_rules import SettingsError
 from infra.settings import Settings, declared_settings
-from infra.settings_table import render_short_table, render_table
+from infra.settings.rules import SettingsError
+from infra.settings.table import render_short_table, render_table
 from tests.infra.stacks import ENDPOINTS, ROOT
 
 
@@ -170,4 +170,4 @@ def test_the_shortest_times_of_all_fit_together() -> None:
 
 def test_the_documentation_shows_every_setting_as_it_is() -> None:
     for document, table in (("docs/settings.md", render_table()), ("README.md", render_short_table())):
-        assert table in Path(ROOT / document).read_text(encoding="utf-8"), "run: python -m infra.settings_table"
+        assert table in Path(ROOT / document).read_text(encoding="utf-8"), "run: python -m infra.settings.table"

@@ -25,8 +25,8 @@ def test_the_same_settings_give_the_same_template(template: Template) -> None:
 
 @pytest.mark.parametrize(
     "context",
-    [{}, ENDPOINTS, {"etcd:cluster_name": "orders", "etcd:size": 5}],
-    ids=["default", "endpoints", "another name"],
+    [{}, ENDPOINTS, {"etcd:cluster_name": "orders", "etcd:size": 5}, {"etcd:function_runtime": "python3.11"}],
+    ids=["default", "endpoints", "another name", "an older runtime"],
 )
 def test_cdk_nag_has_nothing_left_to_say(context: dict[str, Any]) -> None:
     app = make_stack(context).node.root
@@ -73,7 +73,7 @@ def bundled(source: Path, out: Path) -> Template:
         app,
         "Cluster",
         settings=Settings(),
-        controller_code=controller_code(source),
+        controller_code=controller_code(source, Settings().controller),
         agent=agent_asset(source, "agent.pyz", build),
     )
     template: Template = app.synth().get_stack_by_name("Cluster").template

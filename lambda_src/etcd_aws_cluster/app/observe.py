@@ -35,7 +35,11 @@ class Memory:
 
 
 class Observer:
-    """Looks at etcd each time, at AWS seldom: promotion follows catching up at once, API quotas are left alone."""
+    """Looks at etcd each time, at AWS seldom: promotion follows catching up at once, API quotas are left alone.
+
+    Attributes:
+        is_fresh: Whether the last look was at AWS too.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Observer:
         executor: Executor,
     ) -> None:
         self.memory = Memory()
+        self.is_fresh = False
         self._members = members
         self._group = group
         self._store = store
@@ -93,6 +98,7 @@ class Observer:
 
     def _look_at_aws(self) -> tuple[Group, Stored]:
         if self._seen and self._clock.monotonic() - self._seen_at < self._aws_max_age.total_seconds():
+            self.is_fresh = False
             return self._seen
         stored = self._store.read()
         recorded = {m.instance for m in stored.record.members if m.instance} if stored.record else set()
@@ -100,6 +106,7 @@ class Observer:
         self._seen_at = self._clock.monotonic()
         self._hosts_up = frozenset()
         self.memory.failed.clear()
+        self.is_fresh = True
         return self._seen
 
     def _with_hosts(self, view: View) -> View:

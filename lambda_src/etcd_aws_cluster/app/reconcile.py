@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +15,7 @@ from ..core.policy import Policy
 from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore
 from ..core.telemetry import Metric, Telemetry
 from ..core.view import View, read_membership
+from .chores import Chore, do_chores
 from .execute import MOST_TRIES, ActionExecutor, Outcome
 from .observe import Observer
 
@@ -60,6 +61,7 @@ class Reconciler:
         policy: Policy,
         telemetry: Telemetry,
         pace: Pace | None = None,
+        chores: Sequence[Chore] = (),
     ) -> None:
         self._members = members
         self._group = group
@@ -68,6 +70,7 @@ class Reconciler:
         self._policy = policy
         self._telemetry = telemetry
         self._pace = pace or Pace()
+        self._chores = chores
 
     def run(self, time_left: Callable[[], float]) -> RunReport:
         """Work until nothing is left to do, or ``time_left()`` (seconds) is down to the reserve.
@@ -105,6 +108,8 @@ class Reconciler:
             began = self._clock.monotonic()
             try:
                 view = observer.look()
+                if observer.is_fresh:
+                    do_chores(self._chores, view, self._telemetry)
                 decision = plan(view, self._policy)
                 if decision != said:
                     self._say(view, decision)
@@ -125,7 +130,7 @@ class Reconciler:
             if pause is None and observer.memory.failed:
                 pause = self._pace.aws
             if pause is None or time_left() <= (self._pace.reserve + pause).total_seconds():
-                return self._end(view, decision, steps)
+                return self._end(view, decision, steps, time_left)
             self._clock.sleep(pause.total_seconds())
 
     def _has_time_for_another(self, began: float, time_left: Callable[[], float]) -> bool:
@@ -161,7 +166,7 @@ class Reconciler:
             problems={r.endpoint: r.problem for r in view.readings if r.problem},
         )
 
-    def _end(self, view: View, decision: Decision, steps: int) -> RunReport:
+    def _end(self, view: View, decision: Decision, steps: int, time_left: Callable[[], float]) -> RunReport:
         for instance_id, transition in decision.keep_alive if isinstance(decision, Wait | Refuse) else ():
             try:
                 self._group.heartbeat(instance_id, transition)
@@ -169,6 +174,8 @@ class Reconciler:
                 self._telemetry.trouble("heartbeat not recorded", error)
                 self._telemetry.count(Metric.RECONCILE_ERRORS)
         self._measure(view, decision)
+        if time_left() > self._pace.reserve.total_seconds():
+            do_chores(self._chores, view, self._telemetry)
         return RunReport(
             decision=type(decision).__name__, reason=decision.reason.name, detail=decision.detail, steps=steps
         )

@@ -18,6 +18,7 @@ class Metric(StrEnum):
     REFUSED = "Refused"
     MEMBERSHIP_CHANGES = "MembershipChanges"
     RECONCILE_ERRORS = "ReconcileErrors"
+    CHORE_ERRORS = "ChoreErrors"
     MALFORMED_MESSAGES = "MalformedMessages"
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from infra.etcd_releases import LOSE_WRITES, known_sha256
-from infra.setting_rules import KEY_PREFIX
+from infra.settings.rules import KEY_PREFIX
 
 if TYPE_CHECKING:
     from infra.settings import Settings
 
 
-def conflicts(settings: "Settings") -> Iterator[str]:
+def basic_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterator[str]:
     """Yield one line for each pair of values that cannot go together."""
     network, etcd, timing, controller = settings.network, settings.etcd, settings.timing, settings.controller
     smaller: tuple[tuple[str, int, str, int], ...] = (

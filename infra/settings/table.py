@@ -1,9 +1,9 @@
-"""The tables of docs/settings.md and README.md: ``python -m infra.settings_table`` prints both."""
+"""The tables of docs/settings.md and README.md: ``python -m infra.settings.table`` prints both."""
 
 import sys
 
-from infra.setting_rules import KEY_PREFIX
 from infra.settings import declared_settings
+from infra.settings.rules import KEY_PREFIX
 
 
 def render_table() -> str:

@@ -1,0 +1,80 @@
+"""How etcd's traffic is encrypted, and who may talk to it (docs/tls.md)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from infra.settings.rules import KEY_PREFIX, Flag, Text, TextOf, Whole, setting
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+
+_SECRET = r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@{}-]+"
+_PARAMETER = r"ssm:/[A-Za-z0-9/_.{}-]+"
+_MATERIAL = "the ARN of a Secrets Manager secret, or ssm:/name of a SecureString parameter, or empty"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsSettings:
+    """Certificates and users."""
+
+    pki: str = setting(
+        "automatic",
+        TextOf(choices=("automatic", "own")),
+        "who makes the certificates for https: the controller, or you",
+    )
+    tls_transition: bool = setting(
+        False,  # noqa: FBT003 - a default, not an argument
+        Flag(),
+        "on the way from http to https: members have certificates, and serve clients both ways on one port",
+    )
+    certificate_hours: int = setting(
+        168, Whole(minimum=1, maximum=8760), "life of a certificate that the controller issues", unit="h"
+    )
+    ca_signing: int = setting(1, Whole(minimum=1, maximum=999), "generation of the automatic CA that signs")
+    ca_trusted: str = setting(
+        "",
+        Text(form=r"|[1-9][0-9]{0,2}(,[1-9][0-9]{0,2}){0,2}", expected="up to three generations such as 1,2, or empty"),
+        "generations of the automatic CA that are trusted; empty is the signing one alone",
+    )
+    controller_tls_source: str = setting(
+        "",
+        Text(form=f"|{_SECRET}|{_PARAMETER}", expected=_MATERIAL),
+        "own PKI: where the controller finds its JSON object of ca, cert and key (PEM)",
+    )
+    host_tls_source: str = setting(
+        "",
+        Text(form=f"|{_SECRET}|{_PARAMETER}", expected=_MATERIAL),
+        "own PKI: where each host finds its JSON object of ca, cert and key (PEM); {instance_id} and {private_ip} are "
+        "filled in; empty: they come with the image",
+    )
+    etcd_user_secret_arn: str = setting(
+        "",
+        Text(form=f"|{_SECRET}", expected="the ARN of a Secrets Manager secret, or empty"),
+        "secret with username and password (JSON), with which the controller logs in where etcd has users",
+    )
+
+    @property
+    def trusted_generations(self) -> tuple[int, ...]:
+        """The CA generations of the bundle, the signing one first."""
+        others = (int(n) for n in self.ca_trusted.split(",") if n and int(n) != self.ca_signing)
+        return (self.ca_signing, *others)
+
+
+def tls_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one line for each pair of values that cannot go together."""
+    tls, etcd = settings.tls, settings.etcd
+    if tls.ca_trusted and str(tls.ca_signing) not in tls.ca_trusted.split(","):
+        yield (
+            f"{KEY_PREFIX}ca_trusted: got {tls.ca_trusted}, "
+            f"expected {KEY_PREFIX}ca_signing among them, which is {tls.ca_signing}"
+        )
+    if tls.pki == "own" and etcd.etcd_client_scheme == "https" and not tls.controller_tls_source:
+        yield f"{KEY_PREFIX}controller_tls_source: got nothing, expected {_MATERIAL.removesuffix(', or empty')}"
+    if tls.pki == "automatic":
+        for key in ("controller_tls_source", "host_tls_source"):
+            if getattr(tls, key):
+                yield (
+                    f"{KEY_PREFIX}{key}: got {getattr(tls, key)!r}, "
+                    f"expected nothing, for with {KEY_PREFIX}pki=automatic the controller makes the certificates"
+                )

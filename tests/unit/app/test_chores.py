@@ -1,0 +1,45 @@
+"""Chores: done beside the decisions, and never in their way."""
+
+from etcd_aws_cluster.core.errors import AwsError
+from etcd_aws_cluster.core.telemetry import Metric
+from etcd_aws_cluster.core.view import View
+from tests.world import World
+
+
+class Counting:
+    """A chore that remembers what it saw."""
+
+    name = "counting"
+
+    def __init__(self) -> None:
+        self.desired: list[int] = []
+
+    def run(self, view: View) -> None:
+        self.desired.append(view.group.desired)
+
+
+class Failing:
+    """A chore that AWS does not let."""
+
+    name = "failing"
+
+    def run(self, view: View) -> None:
+        raise AwsError("no")
+
+
+def test_a_chore_that_fails_is_told_of_and_holds_up_neither_the_cluster_nor_the_next_chore() -> None:
+    world, counting = World(), Counting()
+    world.chores = (Failing(), counting)
+    world.live(minutes=5)
+    assert world.is_as_desired()
+    assert set(counting.desired) == {3}
+    assert world.telemetry.counts[Metric.CHORE_ERRORS] == len(counting.desired)
+    assert "failing did not work: no" in world.telemetry.troubles
+
+
+def test_chores_are_done_at_the_first_look_of_a_run_and_at_its_end() -> None:
+    world, counting = World(), Counting()
+    world.live(minutes=5)
+    world.chores = (counting,)
+    world.run()
+    assert len(counting.desired) == 2
