@@ -9,8 +9,8 @@ from infra.settings.rules import KEY_PREFIX, Flag, Text, TextOf, Whole, setting
 if TYPE_CHECKING:
     from infra.settings import Settings
 
-_SECRET = r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@{}-]+"
-_PARAMETER = r"ssm:/[A-Za-z0-9/_.{}-]+"
+_MANAGED = r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@{}-]+"
+_STORED = r"ssm:/[A-Za-z0-9/_.{}-]+"
 _MATERIAL = "the ARN of a Secrets Manager secret, or ssm:/name of a SecureString parameter, or empty"
 
 
@@ -39,18 +39,18 @@ class TlsSettings:
     )
     controller_tls_source: str = setting(
         "",
-        Text(form=f"|{_SECRET}|{_PARAMETER}", expected=_MATERIAL),
+        Text(form=f"|{_MANAGED}|{_STORED}", expected=_MATERIAL),
         "own PKI: where the controller finds its JSON object of ca, cert and key (PEM)",
     )
     host_tls_source: str = setting(
         "",
-        Text(form=f"|{_SECRET}|{_PARAMETER}", expected=_MATERIAL),
+        Text(form=f"|{_MANAGED}|{_STORED}", expected=_MATERIAL),
         "own PKI: where each host finds its JSON object of ca, cert and key (PEM); {instance_id} and {private_ip} are "
         "filled in; empty: they come with the image",
     )
     etcd_user_secret_arn: str = setting(
         "",
-        Text(form=f"|{_SECRET}", expected="the ARN of a Secrets Manager secret, or empty"),
+        Text(form=f"|{_MANAGED}", expected="the ARN of a Secrets Manager secret, or empty"),
         "secret with username and password (JSON), with which the controller logs in where etcd has users",
     )
 
