@@ -41,6 +41,9 @@ def install(group_of: Callable[[str], str]) -> None:
             # AWS checks each of the names; one stands here for all, since the function asks for its own only.
             names = json.loads(body).get("Names") or [""]
             return f"arn:aws:ssm:{region}:{account}:parameter/{names[0].removeprefix('/')}"
+        if service == "ssm" and headers.get("x-amz-target", "").endswith(".GetParametersByPath"):
+            # AWS checks the path as it was given; MiniStack knows only names.
+            return f"arn:aws:ssm:{region}:{account}:parameter/{json.loads(body).get('Path', '/').removeprefix('/')}"
         if service == "autoscaling" and b"AutoScalingGroupName" not in body:
             # SetInstanceHealth and the like name an instance; AWS checks its group.
             group = group_of(parse_qs(body.decode()).get("InstanceId", [""])[0])

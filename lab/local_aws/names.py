@@ -9,11 +9,18 @@ from typing import Final
 VERSION: Final = "1.5.33"
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "ministack.app": ("main", "pin_request_origin", "SERVICE_HANDLERS"),
-    "ministack.core.iam_actions": ("extract_iam_action", "extract_resource_arn"),
-    "ministack.core.iam_evaluator": ("pin_request_origin",),
+    "ministack.app": ("main", "pin_request_origin", "AUTH", "SERVICE_HANDLERS"),
+    "ministack.core.iam_actions": ("access_denied_response", "extract_iam_action", "extract_resource_arn"),
+    "ministack.core.iam_evaluator": ("enforce", "pin_request_origin", "request_caller_arn"),
     "ministack.core.lambda_runtime": ("_lock", "_workers", "execution_credentials"),
-    "ministack.core.responses": ("request_scope",),
+    "ministack.core.responses": (
+        "error_response_json",
+        "get_account_id",
+        "get_region",
+        "json_response",
+        "request_scope",
+    ),
+    "ministack.core.router": ("extract_access_key_id",),
     "ministack.services.autoscaling": ("_ACTION_MAP",),
     "ministack.services.ec2": (
         "_ACTION_MAP",
@@ -30,7 +37,9 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "ministack.services.eventbridge": ("_put_events",),
     "ministack.services.iam": ("_instance_profiles",),
-    "ministack.services.ssm": ("_put_parameter", "_reserved_name_error"),
+    "ministack.services.kms": ("_resolve_key",),
+    "ministack.services.secretsmanager": ("_create_secret", "_put_secret_value", "_resolve", "_secrets"),
+    "ministack.services.ssm": ("_parameter_history", "_parameters", "_put_parameter", "_reserved_name_error"),
     "ministack.services.sts": ("register_session",),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_ec2_sg_permissions"),
     "ministack.services.cloudformation.stacks": ("_runs_on_worker_thread",),
