@@ -97,6 +97,7 @@ TEMPLATE = {
             "Type": "AWS::SecretsManager::Secret",
             "Properties": {"KmsKeyId": {"Fn::GetAtt": ["Key", "Arn"]}},
         },
+        "Empty": {"Type": "AWS::SecretsManager::Secret", "Properties": {}},
         "Keyless": role("ec2.amazonaws.com", READS_SECRET),
         "Reader": role(
             "ec2.amazonaws.com",
@@ -231,7 +232,7 @@ def test_a_path_is_read_by_whom_a_policy_allows_it(lab: Lab) -> None:
 
 def test_a_secret_of_a_template_without_a_value_has_none(lab: Lab) -> None:
     secrets, name = lab.client("secretsmanager"), lab.client("secretsmanager").create_secret(Name="bare")["Name"]
-    for secret_id in (name, named(lab, "Secret")):
+    for secret_id in (name, named(lab, "Empty")):
         with pytest.raises(ClientError) as refused:
             secrets.get_secret_value(SecretId=secret_id)
         assert refusal(refused) == "ResourceNotFoundException"
