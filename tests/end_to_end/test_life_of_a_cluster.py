@@ -77,7 +77,7 @@ def test_a_foreign_groups_event_is_ignored(deployed: Deployed) -> None:
 def test_a_dead_host_is_replaced_and_no_acknowledged_write_is_lost(deployed: Deployed) -> None:
     lab = deployed.lab
     victim = min(lab.instances())
-    with Writer(lab.client_urls) as writer:
+    with Writer(lab.client_urls, lab.tls) as writer:
         lab.kill(victim)
         lab.wait_for(lambda: victim not in lab.instances(), SETTLE_S, "the dead host to be gone")
         deployed.settle(3)
@@ -112,7 +112,7 @@ def test_an_etcd_that_crashes_comes_back_with_its_data_and_its_membership(deploy
 def test_an_instance_refresh_replaces_all_and_loses_no_acknowledged_write(deployed: Deployed) -> None:
     lab = deployed.lab
     before = set(lab.instances())
-    with Writer(lab.client_urls) as writer:
+    with Writer(lab.client_urls, lab.tls) as writer:
         lab.refresh()
         lab.wait_for(lambda: lab.refresh_status()[0] == "Successful", SETTLE_S, "the instance refresh")
         deployed.settle(3)
