@@ -61,11 +61,12 @@ class ClientTls:
         """The files, which are made if they are not there.
 
         Raises:
-            LabError: nobody answers the request for a certificate, or AWS does not.
+            LabError: nobody answers the request for a certificate, or AWS does not; or the cluster has no CA.
         """
-        with _LOCK:
+        if not self.files.certificate.exists():
+            self.renew()
             if not self.files.certificate.exists():
-                self._look()
+                raise LabError(f"no {self.files.certificate}, and no {self._prefix}/ca-bundle to get one by")
         return self.files
 
     def renew(self) -> None:

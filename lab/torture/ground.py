@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = CACHE / "torture"
 SETTINGS: Final = {
-    # Clocks are put days ahead here, and a certificate made then is not valid yet for an etcd on the true one.
+    # Clocks are put an hour ahead here, and a certificate made then is not valid yet for an etcd on the true one.
     "etcd:etcd_client_scheme": "http",
     "etcd:etcd_peer_scheme": "http",
     "etcd:gather_window_s": "5",
