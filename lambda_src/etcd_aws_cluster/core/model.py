@@ -185,6 +185,7 @@ class Reading:
         members: The member list, only if a linearizable read on this endpoint succeeded before or with it.
         unproven_members: The member's own list where no quorum confirms it; read only where etcd has no learners.
         supports_learners: Whether the answering etcd does: since 3.4.
+        certificate_ends_at: When the server's certificate ends, in epoch seconds; None without TLS, or without one.
         problem: What went wrong, for people; empty where nothing did.
     """
 
@@ -199,6 +200,7 @@ class Reading:
     supports_learners: bool = True
     version: str = ""
     problem: str = ""
+    certificate_ends_at: float | None = None
 
     @property
     def is_linearizable(self) -> bool:

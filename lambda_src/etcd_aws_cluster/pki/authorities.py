@@ -24,9 +24,7 @@ class Authorities:
         now: Epoch seconds.
     """
 
-    def __init__(
-        self, *, vault: CaVault, cluster: str, generations: Sequence[int], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, vault: CaVault, cluster: str, generations: Sequence[int], now: Callable[[], float]) -> None:
         self._vault = vault
         self._cluster = cluster
         self._generations = tuple(generations)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from ..core.certificates import Applicant, CertificateRequest, CertificateTray, InstanceStates
 from ..core.errors import ClusterError
@@ -70,14 +71,14 @@ class CertificateDesk:
         self._group = view.group
         _each(
             [
-                lambda: self._tidy(view.group),
-                lambda: self._serve(Applicant.HOST, lambda asked: self._serve_host(view.group, asked)),
-                lambda: self._serve(Applicant.CLIENT, self._serve_client),
+                partial(self._tidy, view.group),
+                partial(self._serve, Applicant.HOST, partial(self._serve_host, view.group)),
+                partial(self._serve, Applicant.CLIENT, self._serve_client),
             ]
         )
 
     def _serve(self, applicant: Applicant, answer: Callable[[CertificateRequest], None]) -> None:
-        _each([lambda asked=asked: answer(asked) for asked in self._tray.requests(applicant)])  # type: ignore[misc]
+        _each([partial(answer, asked) for asked in self._tray.requests(applicant)])
 
     def _serve_host(self, group: Group, listed: CertificateRequest) -> None:
         instance = group.find(InstanceId(listed.name))
