@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
+from urllib.parse import urlsplit
 
 InstanceId = NewType("InstanceId", str)
 """EC2's, for example ``i-0abc``; also the name of the instance's etcd member."""
@@ -167,6 +168,10 @@ class Member:
     def is_started(self) -> bool:
         """Whether it has ever published itself: name and client URLs, together."""
         return self.name != "" and bool(self.client_urls)
+
+    def is_at(self, peer_url: str) -> bool:
+        """Whether it is reached there, by http or https: a member keeps the scheme that it was added with."""
+        return urlsplit(peer_url).netloc in {urlsplit(url).netloc for url in self.peer_urls}
 
     def __str__(self) -> str:
         return f"{self.member_id:x} ({self.name or 'unnamed'}, {','.join(self.peer_urls)})"

@@ -221,8 +221,10 @@ def _innermost(error: BaseException) -> object:
 
 def _cause(error: BaseException) -> str:
     inner = _innermost(error)
-    kind = "TLS: " if isinstance(inner, ssl.SSLError) else ""
-    return f"{kind}{type(inner).__name__}: {inner}"
+    is_tls = isinstance(inner, ssl.SSLError | _HandshakeError)
+    if isinstance(inner, _HandshakeError):
+        inner = inner.__cause__
+    return f"{'TLS: ' if is_tls else ''}{type(inner).__name__}: {inner}"
 
 
 class _Session(requests.Session):
@@ -276,7 +278,7 @@ class _HandshakeError(urllib3.exceptions.NewConnectionError):
     """TLS did not come about: as if there had been no connection, since a request is sent only after it."""
 
     def __init__(self, connection: urllib3.connection.HTTPConnection, error: Exception) -> None:
-        super().__init__(connection, f"TLS: {type(error).__name__}: {error}")
+        super().__init__(connection, str(error))
 
 
 class _HTTPSConnection(urllib3.connection.HTTPSConnection):
