@@ -20,6 +20,8 @@ class Metric(StrEnum):
     RECONCILE_ERRORS = "ReconcileErrors"
     CHORE_ERRORS = "ChoreErrors"
     MALFORMED_MESSAGES = "MalformedMessages"
+    CERTIFICATES_ISSUED = "CertificatesIssued"
+    CERTIFICATE_REQUESTS_REFUSED = "CertificateRequestsRefused"
 
 
 class Telemetry(Protocol):
