@@ -194,8 +194,7 @@ def requested_key(text: str) -> PublicKey:
         return key
     if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS:
         return key
-    kind = f"{type(key).__name__.removesuffix('PublicKey')} of {getattr(key, 'key_size', '?')} bits"
-    raise PkiError(f"the request's key is {kind}, expected EC P-256 or P-384, or RSA of 2048 to 4096 bits")
+    raise PkiError(f"the request's key is {_kind(key)}, expected EC P-256 or P-384, or RSA of 2048 to 4096 bits")
 
 
 def pem(certificate: x509.Certificate) -> str:
@@ -234,6 +233,12 @@ def _key_usage(*, key_cert_sign: bool = False, key_encipherment: bool = False) -
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _kind(key: object) -> str:
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"EC {key.curve.name}"
+    return f"RSA of {key.key_size} bits" if isinstance(key, rsa.RSAPublicKey) else type(key).__name__
 
 
 def _name(common_name: str) -> x509.Name:
