@@ -69,6 +69,7 @@ class Pki:
 
     directory: Path
     ca: Authorities = field(default_factory=authorities)
+    _keys: dict[str, PrivateKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -83,17 +84,17 @@ class Pki:
 
     def files(self, name: str, subject: Subject) -> tuple[str, str]:
         """Return the files of a certificate and of its key, which were asked for as a host does."""
-        key = new_key()
-        certificate = self.directory / f"{name}.pem"
-        certificate.write_text(self.certificate(subject, key))
-        key_file = self.directory / f"{name}-key.pem"
-        key_file.write_text(key_pem(key))
-        return str(certificate), str(key_file)
+        self._keys[name] = new_key()
+        (self.directory / f"{name}-key.pem").write_text(key_pem(self._keys[name]))
+        self.certify(name, subject)
+        return str(self.directory / f"{name}.pem"), str(self.directory / f"{name}-key.pem")
 
-    def certificate(self, subject: Subject, key: PrivateKey, *, life: timedelta = timedelta(hours=1)) -> str:
-        """Return a certificate (PEM)."""
-        public_key = requested_key(csr(key))
-        return pem(self.ca.signing().issue(subject, public_key, life=life, now=time.time()))
+    def certify(self, name: str, subject: Subject, *, life: timedelta = timedelta(hours=1)) -> None:
+        """Write a certificate for a key that is there, in one step, as the agent does."""
+        public_key = requested_key(csr(self._keys[name]))
+        issued = self.ca.signing().issue(subject, public_key, life=life, now=time.time())
+        (self.directory / "new").write_text(pem(issued))
+        (self.directory / "new").rename(self.directory / f"{name}.pem")
 
     def identity(self) -> ClientIdentity:
         """Return what the controller shows."""

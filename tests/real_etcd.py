@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeVar
@@ -75,12 +75,14 @@ class RealEtcd:
         directory: Where data and logs go.
         flags: For every member.
         tls: Gives a member's TLS options, by name, from its own name and address. With it all URLs are https.
+        plain_peers: Members whose peer URLs are http all the same.
     """
 
     binary: Path
     directory: Path
     flags: Sequence[str] = ()
     tls: Callable[[str, str], Mapping[str, str]] | None = None
+    plain_peers: Collection[str] = ()
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _addresses: dict[str, str] = field(default_factory=dict)
 
@@ -88,16 +90,16 @@ class RealEtcd:
         """Return a member's peer URL; its address is free when first asked for."""
         if name not in self._addresses:
             self._addresses[name] = _free_address()
-        return f"{self.scheme}://{self._addresses[name]}:{PEER_PORT}"
+        scheme = "http" if name in self.plain_peers else self._scheme
+        return f"{scheme}://{self._addresses[name]}:{PEER_PORT}"
 
     def endpoint(self, name: str) -> str:
         """Return a member's client endpoint."""
         self.peer_url(name)
-        return f"{self.scheme}://{self._addresses[name]}:{CLIENT_PORT}"
+        return f"{self._scheme}://{self._addresses[name]}:{CLIENT_PORT}"
 
     @property
-    def scheme(self) -> str:
-        """The scheme of all URLs."""
+    def _scheme(self) -> str:
         return "https" if self.tls else "http"
 
     def form(self, names: Iterable[str], *, token: str = "etcd-1") -> None:  # noqa: S107 - names a cluster

@@ -39,12 +39,14 @@ class Subject:
     """Whom a certificate is for.
 
     Attributes:
-        name: Common name.
+        name: Common name; empty for none.
+        organization: Beside it, or in its place.
         dns_names: What a server is called; empty for who is a client only.
         addresses: What a server is reached by.
     """
 
-    name: str
+    name: str = ""
+    organization: str = ""
     dns_names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
 
@@ -52,6 +54,11 @@ class Subject:
     def is_server(self) -> bool:
         """Whether anybody connects to it."""
         return bool(self.dns_names or self.addresses)
+
+    def distinguished_name(self) -> x509.Name:
+        """Return it as a certificate has it."""
+        parts = ((NameOID.ORGANIZATION_NAME, self.organization), (NameOID.COMMON_NAME, self.name))
+        return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts if value])
 
     def alternative_names(self) -> list[x509.GeneralName]:
         """Return them as a certificate has them."""
@@ -94,7 +101,7 @@ class Authority:
         if at >= self.certificate.not_valid_after_utc:
             raise PkiError(f"generation {self.generation} of the CA ended at {self.certificate.not_valid_after_utc}")
         builder = (
-            _builder(_name(subject.name), self.certificate.subject, public_key, at)
+            _builder(subject.distinguished_name(), self.certificate.subject, public_key, at)
             .not_valid_after(min(at + life, self.certificate.not_valid_after_utc))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(key_encipherment=isinstance(public_key, rsa.RSAPublicKey)), critical=True)
@@ -121,7 +128,7 @@ class Authority:
         begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         return (
             certificate.public_key() == public_key
-            and certificate.subject == _name(subject.name)
+            and certificate.subject == subject.distinguished_name()
             and list(names) == subject.alternative_names()
             and begin <= _at(now) < begin + (end - begin) / 3
         )
@@ -129,14 +136,10 @@ class Authority:
 
 def new_authority(cluster: str, generation: int, *, now: float) -> Authority:
     """Make a generation of a cluster's CA, good for ten years."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = new_key()
     number = f" CA {generation}"
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, cluster[:_COMMON_NAME_CHARS]),
-            x509.NameAttribute(NameOID.COMMON_NAME, cluster[: _COMMON_NAME_CHARS - len(number)] + number),
-        ]
-    )
+    common_name = cluster[: _COMMON_NAME_CHARS - len(number)] + number
+    name = Subject(name=common_name, organization=cluster[:_COMMON_NAME_CHARS]).distinguished_name()
     at = _at(now)
     certificate = (
         _builder(name, name, key.public_key(), at)
@@ -194,8 +197,7 @@ def requested_key(text: str) -> PublicKey:
         return key
     if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS:
         return key
-    kind = f"{type(key).__name__.removesuffix('PublicKey')} of {getattr(key, 'key_size', '?')} bits"
-    raise PkiError(f"the request's key is {kind}, expected EC P-256 or P-384, or RSA of 2048 to 4096 bits")
+    raise PkiError(f"the request's key is {_kind(key)}, expected EC P-256 or P-384, or RSA of 2048 to 4096 bits")
 
 
 def pem(certificate: x509.Certificate) -> str:
@@ -236,8 +238,10 @@ def _key_usage(*, key_cert_sign: bool = False, key_encipherment: bool = False) -
     )
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _kind(key: object) -> str:
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"EC {key.curve.name}"
+    return f"RSA of {key.key_size} bits" if isinstance(key, rsa.RSAPublicKey) else type(key).__name__
 
 
 def _at(now: float) -> datetime:

@@ -17,7 +17,7 @@ from .authorities import Authorities
 from .certificates import Subject, host, pem, requested_key
 from .errors import PkiError
 
-_INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]+")
 _CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TIDY_EVERY = timedelta(hours=1)
 

@@ -23,8 +23,11 @@ from .errors import PkiError
 
 _T = TypeVar("_T")
 
-COMMON_NAME = "etcd-aws-controller"
 LIFE = timedelta(hours=1)
+
+# No common name: where etcd has users, its JSON gateway turns away whoever shows one.
+# https://github.com/etcd-io/etcd/blob/v3.5.21/server/embed/serve.go (accessController)
+_SUBJECT = Subject(organization="etcd-aws-controller")
 
 _RENEW_EVERY = LIFE / 2
 _NOT_AGAIN_FOR = timedelta(seconds=5)
@@ -54,7 +57,7 @@ def issued_material(authorities: Authorities, now: Callable[[], float]) -> Mater
         PkiError: It cannot be used.
     """
     key, authority = new_key(), authorities.signing()
-    issued = authority.issue(Subject(name=COMMON_NAME), key.public_key(), life=LIFE, now=now())
+    issued = authority.issue(_SUBJECT, key.public_key(), life=LIFE, now=now())
     return Material(
         ca=authorities.bundle(),
         certificate=pem(issued),

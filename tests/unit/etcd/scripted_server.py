@@ -20,6 +20,7 @@ class ScriptedServer:
 
     Attributes:
         requests: Method, path and body of what was asked, in order.
+        authorizations: The Authorization headers of these, empty where there was none.
         connections: How many were accepted.
         stopping: Set when the test is over, for behaviours that would go on.
     """
@@ -27,6 +28,7 @@ class ScriptedServer:
     answers: dict[str, Behaviour | bytes]
     endpoint: str = ""
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
+    authorizations: list[str] = field(default_factory=list)
     connections: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -34,11 +36,14 @@ class ScriptedServer:
         with suppress(OSError), connection, connection.makefile("rb") as stream:
             while request := stream.readline():
                 method, path, _ = request.decode().split(" ", 2)
-                length = 0
+                length, authorization = 0, ""
                 while (line := stream.readline().strip()) != b"":
                     if line.lower().startswith(b"content-length:"):
                         length = int(line.partition(b":")[2])
+                    if line.lower().startswith(b"authorization:"):
+                        authorization = line.decode().partition(": ")[2]
                 self.requests.append((method, path, stream.read(length)))
+                self.authorizations.append(authorization)
                 answer = self.answers.get(path, http(404, b"404 page not found\n"))
                 if callable(answer):
                     answer(connection)
@@ -77,6 +82,7 @@ def serving(**answers: Behaviour | bytes) -> Iterator[ScriptedServer]:
         "promote": "/v3/cluster/member/promote",
         "remove": "/v3/cluster/member/remove",
         "transfer": "/v3/maintenance/transfer-leadership",
+        "login": "/v3/auth/authenticate",
         "v2_self": "/v2/stats/self",
         "v2_keys": "/v2/keys/?quorum=true",
         "v2_members": "/v2/members",
