@@ -115,8 +115,8 @@ class Certificates:
         look = self._wait(patience_s=None, until_s=until_s, may_make_key=False)
         if look.is_refused:
             raise MaterialError(look.reason)
-        if look.best is not None:
-            self._put(look)
+        if CA in self._put(look):
+            self.log("note", reason=f"{CA} is new: etcd reads it when it starts, and not before")
         return ExitCode.OK if look.is_done else self._give_up(look)
 
     def look(self) -> Look:
@@ -163,8 +163,11 @@ class Certificates:
             return backoff.after_failures(self._failures, fraction)
         return self._source.delay_s(self._looks, waited_s, fraction)
 
-    def _put(self, look: Look) -> None:
-        """Write what is new; the CAs last, for the old ones go with the old certificate and with the new one."""
+    def _put(self, look: Look) -> list[str]:
+        """Write what is new and return its names.
+
+        The CAs last: the old ones go with the old certificate and with the new one.
+        """
         changed: list[str] = []
         if look.best is not None:
             texts = {KEY: look.best.key, CERTIFICATE: look.best.certificate, CA: look.best.ca}
@@ -176,8 +179,7 @@ class Certificates:
             directory=self.files.directory,
             changed=",".join(changed) or "nothing",
         )
-        if CA in changed:
-            self.log("note", reason=f"{CA} is new: etcd reads it when it starts, and not before")
+        return changed
 
     def _give_up(self, look: Look) -> ExitCode:
         code = ExitCode.CERTIFICATE_NOT_IN_TIME

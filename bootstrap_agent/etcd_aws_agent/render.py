@@ -73,8 +73,8 @@ def proxy_file(record: Record, identity: Identity, settings: Settings) -> str:
 
 def _listen_client_urls(identity: Identity, settings: Settings) -> str:
     addresses = [identity.private_ip] + (["127.0.0.1"] if settings.listens_on_loopback else [])
-    # With http first, etcd 3.4 answers no gRPC without TLS, and so no JSON either.
-    schemes = ("https", "http") if settings.tls.is_transition else (settings.client_scheme,)
+    # Before 3.4.25 and 3.5.8 etcd may serve no gRPC over http then: https://github.com/etcd-io/etcd/issues/15495.
+    schemes = ("http", "https") if settings.tls.is_transition else (settings.client_scheme,)
     return ",".join(f"{scheme}://{address}:{settings.client_port}" for address in addresses for scheme in schemes)
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.unit.agent.authority import Authority
-from tests.unit.agent.fake_aws import ADDRESS, INSTANCE, FakeAws, Scripted, parameter, ssm_error
+from tests.unit.agent.fake_aws import INSTANCE, FakeAws, Scripted, parameter, ssm_error
 from tests.unit.agent.records import a_record, an_entry, two_others
 
 PREFIX = "/etcd-aws-cluster/etcd"
+RECORD = f"{PREFIX}/record"
 BUNDLE = f"{PREFIX}/ca-bundle"
 REQUEST = f"{PREFIX}/certificate-requests/{INSTANCE}"
 ANSWER = f"{PREFIX}/certificates/{INSTANCE}"
@@ -35,7 +36,7 @@ class PkiAws(FakeAws):
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.parameters[f"{PREFIX}/record"] = a_record(an_entry(), *two_others())
+        self.parameters.setdefault(RECORD, a_record(an_entry(), *two_others()))
         if self.ca:
             self.parameters[BUNDLE] = self.ca.pem
 
@@ -60,7 +61,9 @@ class PkiAws(FakeAws):
         assert (request["Type"], request["Overwrite"]) == ("String", True)
         self.parameters[request["Name"]] = request["Value"]
         if self.ca:
-            self.parameters[ANSWER] = self.ca.answer(request["Value"], (ADDRESS, "127.0.0.1"), **self.life)
+            answer = request["Name"].replace("/certificate-requests/", "/certificates/")
+            addresses = (self.document["privateIp"], "127.0.0.1")
+            self.parameters[answer] = self.ca.answer(request["Value"], addresses, **self.life)
         return Scripted(200, b'{"Version": 1}')
 
     def _GetSecretValue(self, request: dict[str, Any]) -> Scripted:  # noqa: N802 - AWS's name
