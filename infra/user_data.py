@@ -38,6 +38,9 @@ def render_user_data(settings: Settings, *, architecture: str, agent_url: str) -
         etcd_sha256=etcd.etcd_sha256 or known_sha256(etcd.etcd_version)[architecture],
         etcd_url=etcd_url(settings, architecture),
         region=Aws.REGION,
+        pki=settings.pki,
+        tls_transition="on" if settings.tls.tls_transition else "off",
+        host_tls_source=settings.tls.host_tls_source if settings.pki == "own" else "",
         # The agent's wait, and then etcd's own until its cluster has a quorum.
         start_timeout_s=members.agent_deadline_s + settings.timing.formation_timeout_s,
     )

@@ -58,7 +58,7 @@ def _write(files: ClientFiles, material: dict[str, str]) -> None:
 def test_each_host_serves_the_certificate_made_for_its_address(lab: Lab) -> None:
     for address in addresses(lab).values():
         for port in (CLIENT_PORT, PEER_PORT):
-            assert served(address, port).subject.rfc4514_string() == f"CN=host {address}"
+            assert served(lab, address, port).subject.rfc4514_string() == f"CN=host {address}"
             assert answers(address, port, lab=lab)
             assert not answers(address, port, lab=None)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 
 from lab import Lab
-from lab.paths import LabError
+from lab.paths import LabError, default_etcd, durable_etcd, etcd_version
 from lab.writer import Writer
 from tests.end_to_end.conftest import SETTINGS, SETTLE_S
 from tests.end_to_end.tls import CLIENT_PORT, PEER_PORT, addresses, answers, answers_in_the_clear, served
@@ -67,7 +68,7 @@ class Live:
     def issuers(self) -> set[str]:
         """The names of the CAs of which certificates are served now, on both ports."""
         return {
-            served(address, port).issuer.rfc4514_string()
+            served(self.lab, address, port).issuer.rfc4514_string()
             for address, port in itertools.product(addresses(self.lab).values(), (CLIENT_PORT, PEER_PORT))
         }
 
@@ -84,20 +85,28 @@ class Live:
     def serials(self) -> list[int]:
         """The serial numbers of the certificates served now, on both ports."""
         hosts = addresses(self.lab).values()
-        return [served(each, port).serial_number for each, port in itertools.product(hosts, (CLIENT_PORT, PEER_PORT))]
+        return [
+            served(self.lab, each, port).serial_number
+            for each, port in itertools.product(hosts, (CLIENT_PORT, PEER_PORT))
+        ]
 
     def etcd_pids(self) -> dict[str, str]:
         """The process ids of the etcds, by instance id."""
         return {each: (self.lab.folder(each) / "etcd.pid").read_text().split()[0] for each in self.lab.instances()}
 
 
+def serves_both_ways(lab: Lab) -> bool:
+    """Whether JSON is answered with and without TLS on one port; by the etcd of the wheel, 3.5.1, only by luck."""
+    return Path(lab.state.etcd) != default_etcd().resolve()
+
+
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """Three instances in service, by http."""
-    with Lab(tmp_path_factory.mktemp("lab")) as lab:
+    """Three instances in service; by http, if their etcd can serve both ways later."""
+    with Lab(tmp_path_factory.mktemp("lab"), etcd=durable_etcd()) as lab:
         made = Live(lab)
         made.user_secret()
-        made.deploy(HTTP)
+        made.deploy(HTTP if serves_both_ways(lab) else HTTPS)
         lab.wait_in_service(3, SETTLE_S)
         yield made
 
@@ -114,6 +123,10 @@ def writer(live: Live) -> Iterator[Writer]:
 
 @pytest.mark.usefixtures("writer")
 def test_a_cluster_goes_from_http_to_https_under_writes(live: Live) -> None:
+    if not serves_both_ways(live.lab):
+        pytest.skip(
+            f"not run: etcd {etcd_version(Path(live.lab.state.etcd))} is not reliable on a port with http and https"
+        )
     assert live.schemes() == ({"http"}, {"http"})
     live.deploy(HTTP, TRANSITION)
     live.refresh()

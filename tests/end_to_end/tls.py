@@ -33,10 +33,11 @@ def addresses(lab: Lab) -> dict[str, str]:
     }
 
 
-def served(address: str, port: int) -> x509.Certificate:
-    """The certificate with which a member answers a handshake now."""
-    context = ssl.create_default_context()
+def served(lab: Lab, address: str, port: int) -> x509.Certificate:
+    """The certificate with which a member answers a handshake of the lab's client now, whoever issued it."""
+    files, context = lab.tls.ready(), ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(files.certificate, files.key)
     with socket.create_connection((address, port), _ANSWER_S) as plain, context.wrap_socket(plain) as secured:
         shown = secured.getpeercert(binary_form=True)
     assert shown is not None
