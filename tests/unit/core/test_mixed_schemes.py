@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from etcd_aws_cluster.app.observe import endpoints
 from etcd_aws_cluster.core.actions import Act, AddMember, Decision, Reason, Refuse, RemoveMember
 from etcd_aws_cluster.core.invariants import check
 from etcd_aws_cluster.core.planner import plan
@@ -57,8 +56,3 @@ def test_a_dead_predecessor_of_http_at_a_newcomers_address_goes_first() -> None:
     decision = decide(view)
     assert isinstance(decision, Act)
     assert decision.action == RemoveMember(mid(5))
-
-
-def test_everybody_is_asked_by_the_scheme_of_now_whatever_they_were_added_with() -> None:
-    view = a_view()
-    assert endpoints(view.group, view.stored.record, HTTPS) == tuple(f"https://{ip(n)}:2379" for n in (1, 2, 3))
