@@ -215,6 +215,6 @@ def test_cdk_nag_has_nothing_left_to_say(context: dict[str, Any]) -> None:
 def test_cfn_lint_finds_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     path = tmp_path / "template.json"
     path.write_text(json.dumps(request.getfixturevalue(kind)), encoding="utf-8")
-    command = [TOOLS / "cfn-lint", "--config-file", ROOT / ".cfnlintrc", "--", path]
+    command = [str(TOOLS / "cfn-lint"), "--config-file", str(ROOT / ".cfnlintrc"), "--", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
