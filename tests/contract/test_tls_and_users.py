@@ -77,7 +77,8 @@ def test_the_whole_members_api_works_through_mutual_tls(secured: Secured) -> Non
     cluster.start(newcomer)
     member = cluster.member(newcomer)
     settled(lambda: _not_yet(lambda: api.promote_member(cluster.endpoint, member.member_id)))
-    reading = eventually(lambda: r if (r := cluster.read(newcomer)).is_linearizable else None)
+    eventually(lambda: cluster.read(newcomer).is_linearizable)
+    reading = cluster.read(newcomer)
     leader = cluster.read("tls-1").leader_id
     assert leader is not None
     other = next(m.member_id for m in cluster.members().values() if m.member_id != leader)
@@ -248,7 +249,8 @@ def test_members_that_speak_http_to_each_other_take_in_one_that_speaks_https(tmp
         etcd.join("d", others)
         added = next(m for m in members if not m.name)
         settled(lambda: _not_yet(lambda: api.promote_member(endpoint, added.member_id)))
-        reading = eventually(lambda: r if (r := api.read(etcd.endpoint("d"))).is_linearizable else None)
+        eventually(lambda: api.read(etcd.endpoint("d")).is_linearizable)
+        reading = api.read(etcd.endpoint("d"))
     finally:
         etcd.close()
     assert reading.members is not None

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Behaviour = Callable[[socket.socket], None]
+Script = Behaviour | bytes | list[bytes]
+"""What to do, what to answer each time, or what to answer one time after the other."""
 
 VERSION_3_5 = b'{"etcdserver":"3.5.1","etcdcluster":"3.5.0"}'
 
@@ -25,7 +27,7 @@ class ScriptedServer:
         stopping: Set when the test is over, for behaviours that would go on.
     """
 
-    answers: dict[str, Behaviour | bytes]
+    answers: dict[str, Script]
     endpoint: str = ""
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
@@ -48,7 +50,7 @@ class ScriptedServer:
                 if callable(answer):
                     answer(connection)
                     return
-                connection.sendall(answer)
+                connection.sendall(answer.pop(0) if isinstance(answer, list) else answer)
 
     def asked(self, path: str) -> list[object]:
         """Return the decoded bodies of all requests for a path."""
@@ -68,7 +70,7 @@ def ok(body: str) -> bytes:
 
 
 @contextmanager
-def serving(**answers: Behaviour | bytes) -> Iterator[ScriptedServer]:
+def serving(**answers: Script) -> Iterator[ScriptedServer]:
     """Serve ``answers``, by the last part of their path; ``version`` is 3.5's by default.
 
     ``list=`` stands for ``/v3/cluster/member/list`` and so on.
@@ -89,13 +91,16 @@ def serving(**answers: Behaviour | bytes) -> Iterator[ScriptedServer]:
         "v2_leader": "/v2/members/leader",
         "v2_member": "/v2/members/3039",
     }
-    by_path = {"/version": ok(VERSION_3_5.decode()), **{paths[name]: answer for name, answer in answers.items()}}
+    by_path: dict[str, Script] = {
+        "/version": ok(VERSION_3_5.decode()),
+        **{paths[name]: answer for name, answer in answers.items()},
+    }
     with serving_paths(by_path) as server:
         yield server
 
 
 @contextmanager
-def serving_paths(answers: dict[str, Behaviour | bytes]) -> Iterator[ScriptedServer]:
+def serving_paths(answers: dict[str, Script]) -> Iterator[ScriptedServer]:
     """Serve ``answers`` by their whole path."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = ScriptedServer(answers, endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}")

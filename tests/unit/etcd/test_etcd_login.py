@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -12,7 +11,7 @@ from etcd_aws_cluster.core.errors import AwsError, EtcdError, NotSentError, Reje
 from etcd_aws_cluster.etcd.client import EtcdClient
 from etcd_aws_cluster.etcd.login import Login, User, parse_user
 from tests.unit.etcd import recorded as r
-from tests.unit.etcd.scripted_server import Behaviour, ScriptedServer, http, ok, serving
+from tests.unit.etcd.scripted_server import ScriptedServer, http, ok, serving
 
 PEER_URL = "http://127.0.20.14:2380"
 USER = User("root", "pässword")
@@ -25,16 +24,6 @@ ADDED = ok(r.ADDED_LEARNER)
 LOGIN = "/v3/auth/authenticate"
 
 
-def in_turn(*answers: bytes) -> Behaviour:
-    """Give each answer once, in that order, and close the connection behind it."""
-    left = list(answers)
-
-    def behave(connection: socket.socket) -> None:
-        connection.sendall(left.pop(0))
-
-    return behave
-
-
 def a_client(source: Callable[[], User] | None) -> EtcdClient:
     return EtcdClient(connect_timeout=timedelta(seconds=1), read_timeout=timedelta(seconds=0.2), login=Login(source))
 
@@ -45,7 +34,7 @@ def add(client: EtcdClient, server: ScriptedServer) -> None:
 
 @pytest.mark.parametrize("refusal", [NO_NAME, BAD_TOKEN, OLD_TOKEN])
 def test_a_request_that_wants_a_login_is_sent_again_with_the_token(refusal: bytes) -> None:
-    with serving(add=in_turn(refusal, ADDED), login=TOKEN) as server, a_client(lambda: USER) as client:
+    with serving(add=[refusal, ADDED], login=TOKEN) as server, a_client(lambda: USER) as client:
         add(client, server)
 
     assert server.asked(LOGIN) == [{"name": "root", "password": "pässword"}]
@@ -54,7 +43,7 @@ def test_a_request_that_wants_a_login_is_sent_again_with_the_token(refusal: byte
 
 
 def test_the_token_serves_until_etcd_does_not_know_it_any_more() -> None:
-    answers = in_turn(NO_NAME, ADDED, ADDED, BAD_TOKEN, ADDED)
+    answers = [NO_NAME, ADDED, ADDED, BAD_TOKEN, ADDED]
     with serving(add=answers, login=TOKEN) as server, a_client(lambda: USER) as client:
         for _ in range(3):
             add(client, server)
@@ -93,7 +82,7 @@ def test_an_etcd_without_users_is_not_shown_the_password() -> None:
 
 def test_a_wrong_password_is_shown_once_a_run_and_the_next_run_reads_the_secret_anew() -> None:
     users = [USER, User("root", "new")]
-    with serving(add=in_turn(*[NO_NAME] * 4, ADDED), login=in_turn(WRONG, TOKEN)) as server:
+    with serving(add=[*[NO_NAME] * 4, ADDED], login=[WRONG, TOKEN]) as server:
         client = a_client(lambda: users.pop(0))
         for _ in range(3):
             with pytest.raises(RejectedError, match=r"etcd does not let root in.*invalid user ID or password") as error:

@@ -6,6 +6,7 @@ import json
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -128,7 +129,7 @@ def test_the_key_is_in_a_file_of_ones_own_for_a_moment_only(tmp_path: Path, monk
     modes: list[int] = []
     make = tempfile.NamedTemporaryFile
 
-    def watched(**options: str) -> object:
+    def watched(**options: Any) -> object:  # noqa: ANN401 - as tempfile has it
         file = make(**options)
         modes.append(Path(file.name).stat().st_mode & 0o777)
         return file
