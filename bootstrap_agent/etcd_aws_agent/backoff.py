@@ -6,6 +6,7 @@ Full jitter as in https://aws.amazon.com/blogs/architecture/exponential-backoff-
 from __future__ import annotations
 
 MEMBER_FAST_PHASE_S = 900.0
+CERTIFICATE_FAST_PHASE_S = 60.0
 LONGEST_S = 30.0
 SHORTEST_S = 0.05
 SHORTEST_BETWEEN_REQUESTS_S = 60.0
@@ -28,8 +29,8 @@ def between_looks_of_proxy(looks: int, fraction: float) -> float:
 
 
 def between_looks_for_certificate(waited_s: float, fraction: float) -> float:
-    """Return the seconds between looks at the controller's answer; a boot waits for it."""
-    return 0.3 + 0.2 * fraction if waited_s < MEMBER_FAST_PHASE_S else 2.0 + 3.0 * fraction
+    """Return the seconds between looks at the controller's answer, which takes seconds where all is well."""
+    return 0.3 + 0.2 * fraction if waited_s < CERTIFICATE_FAST_PHASE_S else 2.0 + 3.0 * fraction
 
 
 def before_asking_again(asked: int, fraction: float) -> float:

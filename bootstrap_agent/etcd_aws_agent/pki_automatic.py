@@ -153,6 +153,7 @@ class _Candidate:
     def is_done(self, now: float, renew_at: float) -> bool:
         return self.fit is not None and not self.fit.is_due(now, renew_at)
 
-    def worth(self) -> tuple[bool, float]:
-        """Order candidates: signed by the CA that signs now, then the one that lasts longer."""
-        return (self.fit.is_of_first_ca, self.fit.not_after) if self.fit else (False, float("-inf"))
+    def worth(self) -> tuple[bool, float, float]:
+        """Order candidates: signed by the CA that signs now, lasts longer, is younger."""
+        never = float("-inf")
+        return (self.fit.is_of_first_ca, self.fit.not_after, self.fit.not_before) if self.fit else (False, never, never)

@@ -12,6 +12,7 @@ from etcd_aws_agent.errors import SettingsError
 _SECRET = re.compile(r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@{}-]+", re.ASCII)
 _PARAMETER = re.compile(r"ssm:/[A-Za-z0-9/_.{}-]+", re.ASCII)
 _PLACEHOLDERS = ("{instance_id}", "{private_ip}")
+_PATH = re.compile(r"/[A-Za-z0-9/._-]+", re.ASCII)
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}|[0-9]{1,9}", re.ASCII)
 
 
@@ -79,7 +80,7 @@ class TlsSettings:
         return cls(
             pki=pki,
             source=source,
-            directory=env.path("ETCD_PKI_DIR", "/etc/etcd/pki"),
+            directory=_directory(env),
             user=_user(env),
             is_transition=is_transition,
             renew_at=_fraction(env, "CERTIFICATE_RENEW_AT", "0.5"),
@@ -100,6 +101,14 @@ def _check_source(source: str | None, pki: str) -> None:
         )
     if pki != "own":
         raise SettingsError(f"HOST_TLS_SOURCE={source!r} with ETCD_PKI={pki}; expected ETCD_PKI=own, or nothing")
+
+
+def _directory(env: Environment) -> Path:
+    value = env.path("ETCD_PKI_DIR", "/etc/etcd/pki")
+    # It is written to the peers file, which systemd and shells read.
+    if not _PATH.fullmatch(str(value)):
+        raise SettingsError(f"ETCD_PKI_DIR={str(value)!r}; expected a path of letters, digits and '/', '.', '_', '-'")
+    return value
 
 
 def _user(env: Environment) -> str:

@@ -7,6 +7,7 @@ import ipaddress
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -29,7 +30,7 @@ class Authority:
     name: str = "ca"
     key: ec.EllipticCurvePrivateKey = field(default_factory=new_key)
 
-    @property
+    @cached_property
     def pem(self) -> str:
         builder = _builder(_name(self.name), _name(self.name), self.key.public_key(), -HOUR_S, 1000 * HOUR_S)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
