@@ -17,6 +17,7 @@ def controller_environment(settings: Settings, dead_letter_queue_url: str) -> di
         "ETCD_PEER_SCHEME": etcd.etcd_peer_scheme,
         "ETCD_CLIENT_PORT": etcd.etcd_client_port,
         "ETCD_SERVER_PORT": etcd.etcd_server_port,
+        "ETCD_QUOTA_BACKEND_BYTES": etcd.quota_bytes,
         "GATHER_WINDOW_S": timing.gather_window_s,
         "FORMATION_TIMEOUT_S": timing.formation_timeout_s,
         "JOIN_TIMEOUT_S": timing.join_timeout_s,

@@ -32,6 +32,7 @@ class Settings:
         etcd_read_timeout: For one call to one member, after the connection is made.
         etcd_poll_interval: Between two looks at etcd while something is expected of it.
         aws_poll_interval: The least time between two reads of the group within one run.
+        etcd_quota_bytes: The quota of etcd's database, where etcd itself does not tell.
         run_reserve: A run starts nothing new when less time than this is left of the function's timeout.
     """
 
@@ -45,6 +46,7 @@ class Settings:
     etcd_read_timeout: timedelta
     etcd_poll_interval: timedelta
     aws_poll_interval: timedelta
+    etcd_quota_bytes: int
     run_reserve: timedelta
 
     @classmethod
@@ -66,6 +68,7 @@ class Settings:
             etcd_read_timeout=read.duration("ETCD_READ_TIMEOUT_S", 2, low=0.05, high=20),
             etcd_poll_interval=read.duration("ETCD_POLL_INTERVAL_MS", 100, low=10, high=10_000, unit=_MILLISECOND),
             aws_poll_interval=read.duration("AWS_POLL_INTERVAL_S", 2, low=0.1, high=60),
+            etcd_quota_bytes=read.whole("ETCD_QUOTA_BACKEND_BYTES", 2**31, low=2**20, high=2**40),
             run_reserve=read.duration("RUN_RESERVE_S", 10, low=1, high=600),
         )
         read.finish()
@@ -107,9 +110,12 @@ class _Reader:
         return value or ""
 
     def port(self, name: str, default: int) -> int:
+        return self.whole(name, default, low=1, high=_MAX_PORT, what="a port")
+
+    def whole(self, name: str, default: int, *, low: int, high: int, what: str = "a whole number") -> int:
         value = self._environ.get(name, str(default))
-        if not (value.isascii() and value.isdigit() and 1 <= int(value) <= _MAX_PORT):
-            self.problem(name, value, f"a port from 1 to {_MAX_PORT}")
+        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+            self.problem(name, value, f"{what} from {low} to {high}")
             return default
         return int(value)
 

@@ -90,6 +90,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         policy=settings.policy,
         telemetry=telemetry,
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
+        quota_bytes=settings.etcd_quota_bytes,
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:

@@ -20,6 +20,16 @@ class Metric(StrEnum):
     RECONCILE_ERRORS = "ReconcileErrors"
     CHORE_ERRORS = "ChoreErrors"
     MALFORMED_MESSAGES = "MalformedMessages"
+    MAJORITY_MARGIN = "MajorityMargin"
+    QUORUM_AT_RISK = "QuorumAtRisk"
+    LEADER_KNOWN = "LeaderKnown"
+    MEMBER_DIFFERENCE = "MemberDifference"
+    JOIN_WAIT = "JoinWait"
+    DATABASE_SIZE = "DatabaseSize"
+    DATABASE_USE = "DatabaseUse"
+    NO_SPACE = "NoSpace"
+    CORRUPT = "Corrupt"
+    CERTIFICATE_LEFT = "CertificateLeft"
 
 
 class Telemetry(Protocol):
