@@ -158,6 +158,7 @@ def test_the_agents_settings_are_a_quoted_heredoc(template: Template) -> None:
         "ETCD_PEER_SCHEME": "http",
         "ETCD_CLIENT_PORT": "2379",
         "ETCD_SERVER_PORT": "2380",
+        "ETCD_QUOTA_BACKEND_BYTES": "2147483648",
         "ETCD_DATA_DIR": "/var/lib/etcd/data",
         "ETCD_PEERS_FILE": "/etc/sysconfig/etcd-peers",
         "AGENT_DEADLINE_S": "1800",

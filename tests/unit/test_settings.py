@@ -28,6 +28,7 @@ def test_what_is_required_is_enough() -> None:
     assert settings.etcd_read_timeout == timedelta(seconds=2)
     assert settings.etcd_poll_interval == timedelta(milliseconds=100)
     assert settings.aws_poll_interval == timedelta(seconds=2)
+    assert settings.etcd_quota_bytes == 2 * 1024**3  # etcd's own
     assert settings.run_reserve == timedelta(seconds=10)
 
 
@@ -48,6 +49,7 @@ def test_every_setting_is_read_in_its_unit() -> None:
             "ETCD_READ_TIMEOUT_S": "6",
             "ETCD_POLL_INTERVAL_MS": "50",
             "AWS_POLL_INTERVAL_S": "7",
+            "ETCD_QUOTA_BACKEND_BYTES": "16777216",
             "RUN_RESERVE_S": "8",
         }
     )
@@ -67,6 +69,7 @@ def test_every_setting_is_read_in_its_unit() -> None:
     assert settings.etcd_read_timeout == timedelta(seconds=6)
     assert settings.etcd_poll_interval == timedelta(milliseconds=50)
     assert settings.aws_poll_interval == timedelta(seconds=7)
+    assert settings.etcd_quota_bytes == 16 * 1024**2
     assert settings.run_reserve == timedelta(seconds=8)
 
 
@@ -96,6 +99,8 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ETCD_CLIENT_PORT", "65536", "a port from 1 to 65535"),
         ("ETCD_CLIENT_PORT", "23.5", "a port from 1 to 65535"),
         ("ETCD_CLIENT_PORT", "²", "a port from 1 to 65535"),
+        ("ETCD_QUOTA_BACKEND_BYTES", "1000", "a whole number from 1048576 to 1099511627776"),
+        ("ETCD_QUOTA_BACKEND_BYTES", "2GiB", "a whole number from 1048576 to 1099511627776"),
         ("ETCD_SERVER_PORT", "2379", "another port than ETCD_CLIENT_PORT"),
     ],
 )
