@@ -60,7 +60,7 @@ class EtcdClusterStack(Stack):
         )
         # The first instance finds the whole controller at work, and the last one is let go by it.
         members.group.node.add_dependency(network, access, controller)
-        Monitoring(self, "Monitoring", settings=settings, dead_letter_queue=controller.dead_letter_queue)
+        Monitoring(self, "Monitoring", settings=settings, controller=controller)
 
         for name, value in {
             "ClusterName": settings.cluster_name,

@@ -13,6 +13,7 @@ from infra.settings.conflicts import basic_conflicts, given_vpc_conflicts
 from infra.settings.controller import ControllerSettings
 from infra.settings.etcd import EtcdSettings
 from infra.settings.members import MemberSettings
+from infra.settings.monitoring import MonitoringSettings, monitoring_conflicts
 from infra.settings.network import NetworkSettings
 from infra.settings.rules import KEY_PREFIX, SettingsError, Text, WholeOf, setting
 from infra.settings.timing import TimingSettings
@@ -46,6 +47,7 @@ class Settings:
     tls: TlsSettings = field(default_factory=TlsSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
     controller: ControllerSettings = field(default_factory=ControllerSettings)
+    monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
 
     @property
     def uses_tls(self) -> bool:
@@ -85,6 +87,7 @@ CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = 
     basic_conflicts,
     given_vpc_conflicts,
     tls_conflicts,
+    monitoring_conflicts,
 )
 """What is fine alone and not together, by part of the app; each gets the settings, and the keys as they were given."""
 
@@ -95,6 +98,7 @@ _GROUPS: Mapping[str, type[Any]] = {
     "tls": TlsSettings,
     "timing": TimingSettings,
     "controller": ControllerSettings,
+    "monitoring": MonitoringSettings,
 }
 
 
