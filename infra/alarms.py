@@ -143,7 +143,7 @@ def _of_the_controller(settings: Settings, metrics: ClusterMetrics) -> Iterator[
     errors = {"reconcile": "ReconcileErrors", "chores": "ChoreErrors"}
     yield AlarmSpec(
         name="ControllerErrors",
-        says="calls of the controller to AWS or etcd keep failing",
+        says="run after run, calls of the controller fail",
         metric=cloudwatch.MathExpression(
             expression=" + ".join(errors),
             using_metrics={name: metrics.own(metric, "Sum") for name, metric in errors.items()},

@@ -44,10 +44,10 @@ def _graph(
 ) -> cloudwatch.GraphWidget:
     return cloudwatch.GraphWidget(
         title=title,
-        left=left,
-        left_annotations=lines,
+        left=list(left),
+        left_annotations=list(lines),
         left_y_axis=axis,
-        right=right,
+        right=list(right),
         right_y_axis=_FROM_ZERO if right else None,
         width=width,
         height=6,
