@@ -2,6 +2,7 @@
 
 A value that the controller could not read is not published, and never counts as fine: such an alarm shows
 INSUFFICIENT_DATA (MISSING), and neither rings nor is green. That nobody looks any more rings by itself (Silent).
+Why: docs/decisions/0020-alarms.md.
 """
 
 from collections.abc import Iterator
@@ -140,16 +141,16 @@ def _of_the_controller(settings: Settings, metrics: ClusterMetrics) -> Iterator[
         # Lambda publishes nothing when nothing runs, and what does not run does not fail.
         missing=TreatMissingData.NOT_BREACHING,
     )
-    errors = {"reconcile": "ReconcileErrors", "chores": "ChoreErrors"}
     yield AlarmSpec(
         name="ControllerErrors",
-        says="run after run, calls of the controller fail",
-        metric=cloudwatch.MathExpression(
-            expression=" + ".join(errors),
-            using_metrics={name: metrics.own(metric, "Sum") for name, metric in errors.items()},
-            label="errors that were got over",
-            period=metrics.own("Tick").period,
-        ),
+        says="run after run, AWS calls that decisions need fail",
+        metric=metrics.own("ReconcileErrors", "Sum"),
+        of=5,
+    )
+    yield AlarmSpec(
+        name="ChoreErrors",
+        says="run after run, something that the controller does beside its decisions fails",
+        metric=metrics.own("ChoreErrors", "Sum"),
         of=5,
     )
     yield AlarmSpec(

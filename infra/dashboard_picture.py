@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -29,7 +30,7 @@ CONTEXT = {"etcd:etcd_client_scheme": "https", "etcd:etcd_peer_scheme": "https"}
 _COLUMN, _ROW, _GAP = 52, 32, 4
 """Of the grid, in pixels."""
 
-_TILES = 7
+_TILES = 8
 """Alarms beside each other."""
 
 _COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd")
@@ -94,7 +95,7 @@ def _metrics(properties: Mapping[str, Any], x: int, y: int) -> Iterator[str]:
     metrics = properties["metrics"]
     ids = {metric[-1]["id"]: metric[1] for metric in metrics if "id" in metric[-1]}
     shown = [metric for metric in metrics if metric[-1].get("visible", True)]
-    for metric, colour in zip(shown, _COLOURS, strict=False):
+    for metric, colour in zip(shown, cycle(_COLOURS), strict=False):
         *name, options = metric
         if "expression" in options:
             source = re.sub(r"[a-z]+", lambda match: ids.get(match[0], match[0]), options["expression"])

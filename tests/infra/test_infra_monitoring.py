@@ -30,14 +30,6 @@ def alarms(template: Template) -> dict[str, dict[str, Any]]:
     }
 
 
-def metrics_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
-    """The metrics that an alarm reads, itself or in its expression."""
-    if "Metrics" not in alarm:
-        return [alarm]
-    stats = (metric["MetricStat"] for metric in alarm["Metrics"] if "MetricStat" in metric)
-    return [stat["Metric"] | {"Period": stat["Period"], "Statistic": stat["Stat"]} for stat in stats]
-
-
 @pytest.fixture(scope="module")
 def with_tls() -> Template:
     return synthesize(HTTPS)
@@ -55,36 +47,28 @@ WATCHED = {
     "DatabaseNearQuota": f"DatabaseUse Maximum/60 s {AT_LEAST} 80, 3 of 3, missing",
     "CertificateEnds": f"CertificateLeft Minimum/60 s {BELOW} {42 * 3600}, 2 of 2, missing",
     "FunctionErrors": f"Errors Sum/60 s {AT_LEAST} 1, 2 of 5, notBreaching",
+    "ControllerErrors": f"ReconcileErrors Sum/60 s {AT_LEAST} 1, 5 of 5, missing",
+    "ChoreErrors": f"ChoreErrors Sum/60 s {AT_LEAST} 1, 5 of 5, missing",
     "DeadLetters": f"ApproximateNumberOfMessagesVisible Maximum/60 s {AT_LEAST} 1, 1 of 1, notBreaching",
     "Silent": f"Tick Maximum/300 s {BELOW} 1, 1 of 1, breaching",
 }
 
 
-@pytest.mark.parametrize("name", WATCHED)
-def test_each_alarm_watches_one_thing_and_silence_is_never_taken_for_well(with_tls: Template, name: str) -> None:
-    alarm = alarms(with_tls)[name]
+def watched(alarm: dict[str, Any]) -> str:
     of = alarm["EvaluationPeriods"]
-    assert WATCHED[name] == (
+    return (
         f"{alarm['MetricName']} {alarm['Statistic']}/{alarm['Period']} s "
         f"{alarm['ComparisonOperator']} {alarm['Threshold']}, "
         f"{alarm.get('DatapointsToAlarm', of)} of {of}, {alarm['TreatMissingData']}"
     )
 
 
-def test_errors_of_decisions_and_of_chores_ring_together_when_they_persist(template: Template) -> None:
-    alarm = alarms(template)["ControllerErrors"]
-
-    assert {(m["MetricName"], m["Statistic"]) for m in metrics_of(alarm)} == {
-        ("ReconcileErrors", "Sum"),
-        ("ChoreErrors", "Sum"),
-    }
-    (expression,) = (metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric)
-    assert expression == "reconcile + chores"
-    assert (alarm["EvaluationPeriods"], alarm["Threshold"], alarm["TreatMissingData"]) == (5, 1, "missing")
+def test_each_alarm_watches_one_metric_and_silence_is_never_taken_for_well(with_tls: Template) -> None:
+    assert {name: watched(alarm) for name, alarm in alarms(with_tls).items()} == WATCHED
 
 
 def test_the_controllers_metrics_are_those_of_this_cluster(with_tls: Template) -> None:
-    read = [metric for alarm in alarms(with_tls).values() for metric in metrics_of(alarm)]
+    read = list(alarms(with_tls).values())
     own = [metric for metric in read if metric["Namespace"] == "EtcdAwsCluster"]
     assert len(own) == 13
     assert all(metric["Dimensions"] == [{"Name": "cluster", "Value": "etcd"}] for metric in own)
@@ -122,13 +106,12 @@ def test_every_period_has_a_tick_and_cloudwatch_looks_back_far_enough(tick: int,
     }
     template = synthesize({"etcd:tick_interval_min": tick, **waits})
     for name, alarm in alarms(template).items():
-        for metric in metrics_of(alarm):
-            if metric["Namespace"] == "EtcdAwsCluster":
-                assert metric["Period"] >= 60 * tick, name
-            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
-            longest = 86400 if metric["Period"] < 3600 else 7 * 86400
-            assert metric["Period"] * alarm["EvaluationPeriods"] <= longest, name
-            assert alarm["EvaluationPeriods"] >= 1
+        if alarm["Namespace"] == "EtcdAwsCluster":
+            assert alarm["Period"] >= 60 * tick, name
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+        longest = 86400 if alarm["Period"] < 3600 else 7 * 86400
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= longest, name
+        assert alarm["EvaluationPeriods"] >= 1
 
 
 def test_thresholds_are_settings() -> None:
@@ -151,7 +134,7 @@ def test_thresholds_are_settings() -> None:
 
 
 def test_every_metric_of_the_controller_is_read_by_an_alarm_or_a_widget(with_tls: Template) -> None:
-    read = {metric["MetricName"] for alarm in alarms(with_tls).values() for metric in metrics_of(alarm)}
+    read = {alarm["MetricName"] for alarm in alarms(with_tls).values()}
     for widget in dashboard_body(with_tls)["widgets"]:
         own = (metric for metric in widget["properties"].get("metrics", ()) if metric[0] == "EtcdAwsCluster")
         read |= {metric[1] for metric in own}

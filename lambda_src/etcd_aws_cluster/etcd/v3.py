@@ -18,6 +18,7 @@ TRANSFER_READ_TIMEOUT = timedelta(seconds=1)
 
 _LEARNERS_SINCE = (3, 4)
 _LINEARIZABLE_LIST_SINCE = (3, 5)
+# The alarm API would cost an entry of the log each time, and have no answer without a quorum.
 _ALARMS_IN_STATUS_SINCE = (3, 4)
 _UNDECIDED = (3, 0)
 _PROBE_KEY = base64.b64encode(b"etcd-aws-cluster-probe").decode()
