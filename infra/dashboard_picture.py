@@ -117,17 +117,17 @@ def _text(x: int, y: int, text: str, *, size: int, more: str = "") -> str:
 
 def template() -> Mapping[str, Any]:
     """Return the template of the stack, with a function and an agent that need no bundling."""
-    app = cdk.App(outdir=tempfile.mkdtemp(prefix="dashboard-"))
-    agent = Path(app.outdir) / "agent"
-    agent.touch()
-    stack = EtcdClusterStack(
-        app,
-        "Cluster",
-        settings=Settings.from_context(CONTEXT),
-        controller_code=lambda_.Code.from_inline("def handle(event, context): ..."),
-        agent=partial(s3_assets.Asset, path=str(agent)),
-    )
-    return dict(assertions.Template.from_stack(stack).to_json())
+    with tempfile.TemporaryDirectory(prefix="dashboard-") as folder:
+        agent = Path(folder) / "agent"
+        agent.touch()
+        stack = EtcdClusterStack(
+            cdk.App(outdir=folder),
+            "Cluster",
+            settings=Settings.from_context(CONTEXT),
+            controller_code=lambda_.Code.from_inline("def handle(event, context): ..."),
+            agent=partial(s3_assets.Asset, path=str(agent)),
+        )
+        return dict(assertions.Template.from_stack(stack).to_json())
 
 
 if __name__ == "__main__":

@@ -132,10 +132,10 @@ def test_all_that_the_first_instance_needs_exists_before_the_group_and_outlives_
 ) -> None:
     template: Template = request.getfixturevalue(kind)
     ((group, _),) = of_type(template, GROUP).items()
-    alarms = set(of_type(template, "AWS::CloudWatch::Alarm"))
+    monitoring = {*of_type(template, "AWS::CloudWatch::Alarm"), *of_type(template, "AWS::CloudWatch::Dashboard")}
     metadata = set(of_type(template, "AWS::CDK::Metadata"))
     # Everything else: network, endpoints, rules, queue and its policy, function, mapping, log, roles and policies.
-    assert needed_by(template, group) == template["Resources"].keys() - {group} - alarms - metadata
+    assert needed_by(template, group) == template["Resources"].keys() - {group} - monitoring - metadata
 
 
 def test_the_boot_script_passes_shellcheck_and_fits(template: Template, tmp_path: Path) -> None:
