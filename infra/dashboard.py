@@ -149,7 +149,11 @@ def _data(settings: Settings, metrics: ClusterMetrics) -> list[cloudwatch.IWidge
             period=left.period,
         )
         alarm = _line(certificate_alarm_s(settings) / 3600, "alarm")
-        widgets.append(_graph("Certificates (h left)", [hours], lines=[alarm], width=width))
+        answered = [
+            metrics.own("CertificatesIssued", "Sum", label="issued (right)"),
+            metrics.own("CertificateRequestsRefused", "Sum", label="requests refused (right)"),
+        ]
+        widgets.append(_graph("Certificates (h left)", [hours], right=answered, lines=[alarm], width=width))
     return widgets
 
 

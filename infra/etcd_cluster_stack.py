@@ -11,6 +11,7 @@ from infra.monitoring import Monitoring
 from infra.names import initial_cluster_parameter, record_parameter
 from infra.network import Network
 from infra.network_access import NetworkAccess
+from infra.pki import Pki
 from infra.settings import Settings
 
 
@@ -39,7 +40,7 @@ class EtcdClusterStack(Stack):
             server_port=settings.etcd.etcd_server_port,
         )
         if settings.network.egress == "endpoints" and not settings.network.vpc_id:
-            network.add_endpoints(access.endpoints())
+            network.add_endpoints(access.endpoints(), with_secrets=settings.reads_secrets)
         controller = Controller(
             self,
             "Controller",
@@ -58,8 +59,9 @@ class EtcdClusterStack(Stack):
             security_group=access.members,
             agent=agent(self, "Agent"),
         )
+        pki = Pki(self, "Pki", settings=settings, controller=controller, hosts=members.role)
         # The first instance finds the whole controller at work, and the last one is let go by it.
-        members.group.node.add_dependency(network, access, controller)
+        members.group.node.add_dependency(network, access, controller, pki)
         Monitoring(self, "Monitoring", settings=settings, controller=controller)
 
         for name, value in {

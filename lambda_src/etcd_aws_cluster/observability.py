@@ -24,6 +24,8 @@ _COUNTS: Mapping[Metric, float] = dict.fromkeys(
         Metric.RECONCILE_ERRORS,
         Metric.CHORE_ERRORS,
         Metric.MALFORMED_MESSAGES,
+        Metric.CERTIFICATES_ISSUED,
+        Metric.CERTIFICATE_REQUESTS_REFUSED,
     ),
     0,
 )

@@ -48,6 +48,7 @@ def test_the_environment_is_exactly_what_was_agreed(template: Template) -> None:
         "ETCD_CLIENT_PORT": "2379",
         "ETCD_SERVER_PORT": "2380",
         "ETCD_QUOTA_BACKEND_BYTES": "2147483648",
+        "ETCD_PKI": "off",
         "GATHER_WINDOW_S": "300",
         "FORMATION_TIMEOUT_S": "600",
         "JOIN_TIMEOUT_S": "900",

@@ -170,14 +170,13 @@ def test_an_address_gets_a_topic_beside_the_given_one(with_email: Template) -> N
 
 
 def test_the_topic_is_encrypted_by_a_key_that_cloudwatch_of_this_account_may_use(with_email: Template) -> None:
-    key = only(with_email, "AWS::KMS::Key")
+    key_id, _ = only(with_email, "AWS::SNS::Topic")["KmsMasterKeyId"]["Fn::GetAtt"]
+    key = of_type(with_email, "AWS::KMS::Key")[key_id]["Properties"]
     assert key["EnableKeyRotation"] is True
     (statement,) = (s for s in key["KeyPolicy"]["Statement"] if "Service" in s["Principal"])
     assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert set(statement["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    (key_id,) = of_type(with_email, "AWS::KMS::Key")
-    assert only(with_email, "AWS::SNS::Topic")["KmsMasterKeyId"] == {"Fn::GetAtt": [key_id, "Arn"]}
 
 
 def test_only_alarms_of_this_account_publish_to_it_and_only_by_tls(with_email: Template) -> None:

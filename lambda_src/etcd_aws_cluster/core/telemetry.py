@@ -30,6 +30,8 @@ class Metric(StrEnum):
     NO_SPACE = "NoSpace"
     CORRUPT = "Corrupt"
     CERTIFICATE_LEFT = "CertificateLeft"
+    CERTIFICATES_ISSUED = "CertificatesIssued"
+    CERTIFICATE_REQUESTS_REFUSED = "CertificateRequestsRefused"
 
 
 class Telemetry(Protocol):

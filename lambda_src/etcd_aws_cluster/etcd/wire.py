@@ -15,6 +15,7 @@ MAX_MEMBERS = 100
 _MAX_ID = 2**64 - 1
 _DECIMAL = re.compile(r"[0-9]{1,20}")
 _HEX = re.compile(r"[0-9a-f]{1,16}", re.IGNORECASE)
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,8192}")  # etcd's own kind, or a JWT
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:[.+-].*)?")
 _ALARM = re.compile(r"memberID:\s*([0-9]{1,20})\s+alarm:\s*([A-Z]{1,20})\s*")
 
@@ -106,6 +107,14 @@ def parse_status(raw: object) -> Status:
 def parse_members(raw: object) -> tuple[Member, ...]:
     """Return the member list of a v3 answer, by id."""
     return _members(raw, "ID", decimal_id)
+
+
+def parse_token(raw: object) -> str:
+    """Return the token of POST /v3/auth/authenticate, which is sent back in a header."""
+    token = _text(_mapping(raw, "answer").get("token"), "token")
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("token is not of letters, digits and . _ -")
+    return token
 
 
 def parse_v2_members(raw: object) -> tuple[Member, ...]:
