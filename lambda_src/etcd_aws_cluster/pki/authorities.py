@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from ..core.certificates import CaVault
+from ..core.errors import ClusterError
 from .certificates import Authority, key_pem, load_authority, new_authority
 from .errors import PkiError
+
+NOT_AGAIN_FOR = timedelta(seconds=5)
+"""What could not be had is not asked for again before that."""
 
 
 class Authorities:
     """The generations that are trusted; the first of them signs.
 
     A generation that the vault does not have is made. Who comes second in that takes what the first one made: what is
-    used is always what the vault gives back, never what was sent there. Safe for threads.
+    used is always what the vault gives back, never what was sent there. Safe for threads. What failed is not tried
+    again for a moment: many ask at once, and each call may take as long as AWS takes to fail.
 
     Args:
         vault: Where they are.
@@ -31,13 +37,15 @@ class Authorities:
         self._now = now
         self._known: dict[int, Authority] = {}
         self._lock = threading.Lock()
+        self._problem: ClusterError | None = None
+        self._next_try = float("-inf")
 
     def signing(self) -> Authority:
         """Return the generation that signs.
 
         Raises:
-            AwsError: The vault did not answer, or said that there is none of what has just been created.
-            PkiError: What it has cannot be used.
+            AwsError: The vault did not answer, now or a moment ago.
+            PkiError: What it has cannot be used, or it does not show what has just been created.
         """
         return self._get(self._generations[0])
 
@@ -53,7 +61,13 @@ class Authorities:
     def _get(self, generation: int) -> Authority:
         with self._lock:
             if generation not in self._known:
-                self._known[generation] = self._load_or_make(generation)
+                if self._problem and self._now() < self._next_try:
+                    raise self._problem
+                try:
+                    self._known[generation] = self._load_or_make(generation)
+                except ClusterError as error:
+                    self._problem, self._next_try = error, self._now() + NOT_AGAIN_FOR.total_seconds()
+                    raise
             return self._known[generation]
 
     def _load_or_make(self, generation: int) -> Authority:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -123,8 +123,8 @@ class Authority:
             names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except x509.ExtensionNotFound:
             names = x509.SubjectAlternativeName([])
-        except Exception:  # noqa: BLE001 - whatever is wrong with it, a new one is issued in its place
-            return False
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            return False  # whatever is wrong with it, a new one is issued in its place
         begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         return (
             certificate.public_key() == public_key

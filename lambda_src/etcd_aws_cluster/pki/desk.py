@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from ..core.certificates import Applicant, CertificateRequest, CertificateTray, InstanceStates
-from ..core.errors import ClusterError
+from ..core.errors import AwsError, ClusterError
 from ..core.model import Group, Instance, InstanceId
 from ..core.ports import Clock
 from ..core.telemetry import Metric, Telemetry
@@ -20,6 +20,7 @@ from .errors import PkiError
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]+")
 _CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TIDY_EVERY = timedelta(hours=1)
+_MOST_FAILURES = 2
 
 
 class CertificateDesk:
@@ -158,12 +159,17 @@ class CertificateDesk:
 
 
 def _each(steps: Sequence[Callable[[], None]]) -> None:
-    """Take every step; what went wrong first is raised in the end."""
+    """Take every step; what went wrong first is raised in the end.
+
+    An AWS that failed twice is not asked further: each call may take as long as AWS takes to fail, and members wait.
+    """
     problems: list[ClusterError] = []
     for step in steps:
         try:
             step()
         except ClusterError as error:
             problems.append(error)
+        if sum(isinstance(p, AwsError) for p in problems) == _MOST_FAILURES:
+            break
     if problems:
         raise problems[0]

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..core.errors import AwsError, ClusterError
-from .authorities import Authorities
+from .authorities import NOT_AGAIN_FOR, Authorities
 from .certificates import Subject, key_pem, new_key, pem
 from .errors import PkiError
 
@@ -30,7 +30,6 @@ LIFE = timedelta(hours=1)
 _SUBJECT = Subject(organization="etcd-aws-controller")
 
 _RENEW_EVERY = LIFE / 2
-_NOT_AGAIN_FOR = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +154,7 @@ class ClientIdentity:
             self._context, self._ends_at = _context(material), material.ends_at
         except (AwsError, PkiError) as error:
             self._problem = error
-            self._next_try = now + _NOT_AGAIN_FOR.total_seconds()
+            self._next_try = now + NOT_AGAIN_FOR.total_seconds()
         else:
             self._problem = None
             self._next_try = min(now + _RENEW_EVERY.total_seconds(), material.ends_at)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from etcd_aws_cluster.core.errors import AwsError
 from etcd_aws_cluster.pki.errors import PkiError
+from tests.fakes.fake_clock import FakeClock
 from tests.pki import FakeVault, authorities
 
 
@@ -42,11 +44,12 @@ def test_who_comes_second_takes_what_the_first_one_made() -> None:
 
 
 def test_a_lost_answer_is_an_error_and_the_next_look_finds_what_was_written() -> None:
-    vault = FakeVault(lose_answers=True)
-    ca = authorities(vault)
+    vault, clock = FakeVault(lose_answers=True), FakeClock()
+    ca = authorities(vault, now=clock.now)
     with pytest.raises(AwsError):
         ca.bundle()
 
+    clock.advance(timedelta(seconds=5))
     assert ca.bundle() == json.loads(vault.generations[1])["cert"]
 
 
@@ -79,15 +82,36 @@ def test_what_is_known_is_not_asked_for_again() -> None:
     assert ca.bundle() == before
 
 
+def test_a_vault_that_failed_is_not_asked_by_everybody_in_turn() -> None:
+    class Counting(FakeVault):
+        reads = 0
+
+        def read(self, generation: int) -> str | None:
+            self.reads += 1
+            return super().read(generation)
+
+    vault, clock = Counting(problem=AwsError("down")), FakeClock()
+    ca = authorities(vault, now=clock.now)
+    for _ in range(9):
+        with pytest.raises(AwsError, match="down"):
+            ca.signing()
+    assert vault.reads == 1
+
+    clock.advance(timedelta(seconds=5))
+    vault.problem = None
+    assert ca.bundle()
+
+
 def test_a_vault_that_does_not_show_what_it_took_is_asked_again_later() -> None:
     class Slow(FakeVault):
         def create(self, generation: int, text: str) -> None:
             later[generation] = text
 
     later: dict[int, str] = {}
-    vault = Slow()
-    ca = authorities(vault)
+    vault, clock = Slow(), FakeClock()
+    ca = authorities(vault, now=clock.now)
     with pytest.raises(PkiError, match="not to be seen yet"):
         ca.bundle()
     vault.generations = later
+    clock.advance(timedelta(seconds=5))
     assert ca.bundle() == json.loads(later[1])["cert"]

@@ -378,6 +378,17 @@ def test_a_call_that_fails_holds_up_nobody_else_and_is_made_up_for_at_the_next_l
         assert certificate.public_key() == key.public_key()
 
 
+def test_an_aws_that_fails_time_after_time_is_not_asked_on_behalf_of_everybody() -> None:
+    office = Office()
+    office.instances = tuple(an_instance(n) for n in range(1, 10))
+    for n in range(1, 10):
+        office.ask(n, new_key())
+        office.tray.fail_next("newest_request")
+    with pytest.raises(AwsError):
+        office.look()
+    assert office.tray.calls["newest_request"] == 2
+
+
 def test_two_controllers_may_answer_the_same_request_at_once() -> None:
     office, key = Office(), new_key()
     other = Office(vault=office.vault)
