@@ -8,6 +8,7 @@ import aws_cdk as cdk
 import cdk_nag
 
 from bootstrap_agent.build import build
+from infra.attach.at_synth import check_group
 from infra.bundling import agent_asset, controller_code
 from infra.clusters import clusters_from_context, stack_name
 from infra.etcd_cluster_stack import EtcdClusterStack
@@ -28,7 +29,7 @@ def main() -> None:
     env = cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
     agent = agent_asset(_HERE / "bootstrap_agent", AGENT_FILE, build)
     for settings in clusters:
-        EtcdClusterStack(
+        stack = EtcdClusterStack(
             app,
             stack_name(settings.cluster_name),
             settings=settings,
@@ -37,6 +38,8 @@ def main() -> None:
             agent=agent,
             env=env if settings.network.vpc_id else None,
         )
+        if settings.attach.attach:
+            check_group(stack, settings, env)
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     app.synth()
 

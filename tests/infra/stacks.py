@@ -27,7 +27,10 @@ ATTACHED: dict[str, Any] = {
 }
 SOMEWHERE = cdk.Environment(account="111122223333", region="eu-west-1")
 # What the CDK CLI would have found out about the VPC of ATTACHED; CDK's own stand-in has ids that are none.
-_LOOKED_UP = "vpc-provider:account=111122223333:filter.vpc-id=vpc-0123456789abcdef0:region=eu-west-1:returnAsymmetricSubnets=true"
+_LOOKED_UP = (
+    f"vpc-provider:account={SOMEWHERE.account}:filter.vpc-id={ATTACHED['etcd:vpc_id']}"
+    f":region={SOMEWHERE.region}:returnAsymmetricSubnets=true"
+)
 _SUBNET = {
     "subnetId": "subnet-0123456789abcdef0",
     "cidr": "10.0.0.0/24",
