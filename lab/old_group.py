@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from lab.hosts.user_data import AGENT_ENV, OLD_CONTAINER, OLD_UNIT_ENV
+from lab.hosts.user_data import OLD_CONTAINER, OLD_UNIT_ENV
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,15 +27,6 @@ EOF
 docker run --net=host -v /etc/sysconfig/:/etc/sysconfig/ {OLD_CONTAINER}
 systemctl start etcd
 """
-# The part of the guide's script (docs/attach.md) that a host of the lab reads.
-_NEW: Final = f"""#!/bin/bash
-cat > {AGENT_ENV} <<'EOF'
-CLUSTER_NAME=@cluster
-ETCD_DATA_DIR=/var/lib/etcd/data
-AWS_REGION=us-east-1
-EOF
-systemctl start etcd
-"""
 
 
 @dataclass(frozen=True)
@@ -52,11 +43,11 @@ class OldGroup:
     security_group_id: str
     launch_template_id: str
 
-    def take_the_agent(self) -> None:
-        """Give the group a version of its launch template with the agent in place of the container."""
+    def take(self, script: str) -> None:
+        """Give the group a version of its launch template with another script as its user data."""
         self.client("ec2").create_launch_template_version(
             LaunchTemplateId=self.launch_template_id,
-            LaunchTemplateData=_launch_data(self.name, self.security_group_id, _NEW.replace("@cluster", self.name)),
+            LaunchTemplateData=_launch_data(self.name, self.security_group_id, script),
         )
         self.client("autoscaling").update_auto_scaling_group(
             AutoScalingGroupName=self.name,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceRefresh.html
 _REFRESHING = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
+# A stack whose first deploy has not succeeded, or that is on its way out.
+_MADE_NOTHING = ("REVIEW_", "CREATE_FAILED", "ROLLBACK_", "DELETE_")
 _MADE_BY = "aws:cloudformation:stack-name"
 _GROUP_OF = "aws:autoscaling:groupName"
 _WHOLE_PERCENTAGE = 100
@@ -94,8 +96,7 @@ def _is_there(session: "boto3.session.Session", stack: str) -> bool:
         if "does not exist" in error.response["Error"]["Message"]:
             return False
         raise
-    # A first deploy that failed leaves a stack behind that made nothing.
-    return any(each["StackStatus"] not in {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"} for each in found)
+    return not any(each["StackStatus"].startswith(_MADE_NOTHING) for each in found)
 
 
 def _hooks(autoscaling: Any, name: str) -> tuple[Hook, ...]:  # noqa: ANN401 - a boto3 client, as below

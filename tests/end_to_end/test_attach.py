@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import textwrap
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,10 +94,18 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
 
 
 def has_formed(lab: Lab) -> bool:
+    """Whether every instance serves, and each knows all of them; the quorum is there before the last one is."""
     try:
-        return lab.etcdctl.voters() == set(lab.instances())
-    except LabError:
+        return all(v2_members(url) == set(lab.instances()) for url in lab.client_urls())
+    except OSError:
         return False
+
+
+def script_of_the_guide() -> str:
+    """The user data that the guide gives to hosts, with the group's name in the place of its example."""
+    guide = (ROOT / "docs" / "attach.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^ *```sh\n( *#!/bin/bash\n.*?)^ *```$", guide, re.MULTILINE | re.DOTALL)
+    return textwrap.dedent(script).replace("legacy-etcd", NAME)
 
 
 def v2_members(url: str) -> set[str]:
@@ -106,7 +116,7 @@ def v2_members(url: str) -> set[str]:
 
 def test_a_cluster_has_formed_the_old_way_with_nothing_of_this_project(walk: Walk) -> None:
     lab = walk.lab
-    assert all(v2_members(url) == set(lab.instances()) for url in lab.client_urls())
+    assert lab.etcdctl.voters() == set(lab.instances())
     assert lab.record() is None
     assert not walk.hooks()
     keys = [line.split("=")[0] for line in lab.peers_file(min(lab.instances())).splitlines()]
@@ -134,9 +144,20 @@ def test_the_look_at_the_group_says_what_is_missing_and_how_to_deploy(walk: Walk
     assert code == 0, said
     assert "REFUSED" not in said
     assert "RECOMMENDED  the user data of instances to come runs the container" in said
-    assert "TerminateHookAbandon" in said
+    assert "--instance-maintenance-policy" in said
+    assert "--instance-lifecycle-policy" in said
     assert f"-c etcd:vpc_id={walk.group.vpc_id}" in said
     assert f"-c etcd:members_security_group_id={walk.group.security_group_id}" in said
+
+
+def test_what_was_recommended_and_done_is_not_said_again(walk: Walk) -> None:
+    walk.lab.autoscaling.update_auto_scaling_group(
+        AutoScalingGroupName=NAME,
+        InstanceMaintenancePolicy={"MinHealthyPercentage": 100, "MaxHealthyPercentage": 134},
+        InstanceLifecyclePolicy={"RetentionTriggers": {"TerminateHookAbandon": "retain"}},
+    )
+    said = walk.looked_at(NAME)[1]
+    assert said.count("RECOMMENDED") == said.count("RECOMMENDED  the user data") == 2
 
 
 def test_a_group_that_is_not_there_and_a_security_group_that_members_are_not_in_are_refused(walk: Walk) -> None:
@@ -168,7 +189,7 @@ def test_rolled_over_to_hosts_with_the_agent_under_writes_no_write_is_lost(walk:
     lab, world = walk.lab, Deployed(walk.lab)
     before = set(lab.instances())
     cluster_id = (lab.record() or {})["cluster_id"]
-    walk.group.take_the_agent()
+    walk.group.take(script_of_the_guide())
     with Writer(lab.client_urls) as writer:
         lab.refresh()
         lab.wait_for(lambda: lab.refresh_status()[0] == "Successful", SETTLE_S, "the instance refresh")

@@ -54,7 +54,7 @@ def test_nothing_is_said_of_a_group_with_which_all_is_well() -> None:
     assert recommendations(FINE) == []
 
 
-REFUSED = [
+REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"groups": 0}, "0 Auto Scaling groups"),
     ({"groups": 2}, "2 Auto Scaling groups"),
     ({"is_deleting": True}, "being deleted"),
