@@ -32,6 +32,7 @@ class Settings:
         etcd_read_timeout: For one call to one member, after the connection is made.
         etcd_poll_interval: Between two looks at etcd while something is expected of it.
         aws_poll_interval: The least time between two reads of the group within one run.
+        group_is_attached: The group, hooks apart, is not of this stack.
         run_reserve: A run starts nothing new when less time than this is left of the function's timeout.
     """
 
@@ -46,6 +47,7 @@ class Settings:
     etcd_poll_interval: timedelta
     aws_poll_interval: timedelta
     run_reserve: timedelta
+    group_is_attached: bool
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -67,6 +69,7 @@ class Settings:
             etcd_poll_interval=read.duration("ETCD_POLL_INTERVAL_MS", 100, low=10, high=10_000, unit=_MILLISECOND),
             aws_poll_interval=read.duration("AWS_POLL_INTERVAL_S", 2, low=0.1, high=60),
             run_reserve=read.duration("RUN_RESERVE_S", 10, low=1, high=600),
+            group_is_attached=read.text("GROUP_IS_ATTACHED", "true|false", default="false") == "true",
         )
         read.finish()
         return settings

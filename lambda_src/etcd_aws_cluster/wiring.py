@@ -14,6 +14,7 @@ from botocore.config import Config
 from .app.reconcile import Pace, Reconciler, RunReport
 from .aws.autoscaling import AutoScalingInstanceGroup
 from .aws.dead_letters import DeadLetterQueue
+from .aws.hook_watch import HookWatch
 from .aws.parameter_store import SsmRecordStore
 from .core.model import Transition
 from .etcd.client import EtcdClient
@@ -72,15 +73,18 @@ def controller() -> Controller:
 def build(settings: Settings, session: boto3.session.Session) -> Controller:
     """Put a controller together; nothing is called yet."""
     telemetry = Telemetry(logger=logger, metrics=metrics, cluster=settings.cluster_name)
+    autoscaling = session.client("autoscaling", config=_CLIENT_CONFIG)
+    hook_names = {
+        Transition.LAUNCHING: settings.launch_hook_name,
+        Transition.TERMINATING: settings.terminate_hook_name,
+    }
     group = AutoScalingInstanceGroup(
-        autoscaling=session.client("autoscaling", config=_CLIENT_CONFIG),
+        autoscaling=autoscaling,
         ec2=session.client("ec2", config=_CLIENT_CONFIG),
         name=settings.cluster_name,
-        hook_names={
-            Transition.LAUNCHING: settings.launch_hook_name,
-            Transition.TERMINATING: settings.terminate_hook_name,
-        },
+        hook_names=hook_names,
     )
+    watch = HookWatch(autoscaling=autoscaling, group=settings.cluster_name, hook_names=hook_names)
     etcd = EtcdClient(connect_timeout=settings.etcd_connect_timeout, read_timeout=settings.etcd_read_timeout)
     reconciler = Reconciler(
         members=etcd,
@@ -90,6 +94,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         policy=settings.policy,
         telemetry=telemetry,
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
+        chores=[watch] if settings.group_is_attached else [],
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:

@@ -232,5 +232,26 @@ def test_attached_once_more_it_goes_on_with_its_record(walk: Walk) -> None:
     assert lab.record() == record
     code, said = walk.looked_at(NAME)
     assert (code, "attached     yes" in said) == (0, True), said
-    # On its own stack the hooks are its own, and no reason to refuse.
+    # A look at a stack's own hooks is no reason to refuse.
     lab.deploy({**walk.settings, "etcd:log_level": "DEBUG"})
+
+
+def test_a_hook_that_the_groups_owner_takes_away_is_missed_and_put_again_by_hand_is_well(walk: Walk) -> None:
+    lab, world = walk.lab, Deployed(walk.lab)
+    world.tick()
+    before = len(world.logged("hook watch did not work"))
+    hooks = {"AutoScalingGroupName": NAME, "LifecycleHookName": "etcd-terminate"}
+    lab.autoscaling.delete_lifecycle_hook(**hooks)
+    world.tick()
+    told = world.logged("hook watch did not work")
+    assert len(told) > before
+    assert "the lifecycle hook etcd-terminate" in told[-1]["problem"]
+    assert "not both of its hooks" in walk.looked_at(NAME)[1]
+    lab.autoscaling.put_lifecycle_hook(
+        **hooks,
+        LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING",
+        DefaultResult="ABANDON",
+        HeartbeatTimeout=3600,
+    )
+    world.tick()
+    assert len(world.logged("hook watch did not work")) == len(told)

@@ -107,6 +107,7 @@ def test_queue_events_parameters_and_permissions_are_of_the_groups_name(attached
     variables = only(attached, "AWS::Lambda::Function")["Environment"]["Variables"]
     assert variables["CLUSTER_NAME"] == "legacy_etcd.prod"
     assert variables["PARAMETER_PREFIX"] == "/etcd-aws-cluster/legacy_etcd.prod"
+    assert variables["GROUP_IS_ATTACHED"] == "true"
     patterns = [
         rule["Properties"]["EventPattern"]["detail"]["AutoScalingGroupName"]
         for rule in of_type(attached, "AWS::Events::Rule").values()

@@ -29,6 +29,7 @@ def test_what_is_required_is_enough() -> None:
     assert settings.etcd_poll_interval == timedelta(milliseconds=100)
     assert settings.aws_poll_interval == timedelta(seconds=2)
     assert settings.run_reserve == timedelta(seconds=10)
+    assert not settings.group_is_attached
 
 
 def test_every_setting_is_read_in_its_unit() -> None:
@@ -49,8 +50,10 @@ def test_every_setting_is_read_in_its_unit() -> None:
             "ETCD_POLL_INTERVAL_MS": "50",
             "AWS_POLL_INTERVAL_S": "7",
             "RUN_RESERVE_S": "8",
+            "GROUP_IS_ATTACHED": "true",
         }
     )
+    assert settings.group_is_attached
 
     assert settings.policy == Policy(
         gather_window=timedelta(seconds=1),
