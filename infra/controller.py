@@ -106,6 +106,7 @@ class Controller(Construct):
                 [
                     "autoscaling:DescribeAutoScalingGroups",
                     "autoscaling:DescribeWarmPool",
+                    *(["autoscaling:DescribeLifecycleHooks"] if self._settings.attach.attach else []),
                     "ec2:DescribeInstances",
                     "ec2:DescribeInstanceStatus",
                 ],

@@ -32,6 +32,8 @@ def controller_environment(settings: Settings, dead_letter_queue_url: str) -> di
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         "POWERTOOLS_LOG_LEVEL": settings.controller.log_level,
     }
+    if settings.attach.attach:
+        variables["GROUP_IS_ATTACHED"] = "true"
     return {name: str(value) for name, value in (variables | _tls(settings)).items()}
 
 

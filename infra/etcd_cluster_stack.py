@@ -1,9 +1,11 @@
 """One etcd cluster: puts the parts together and says in which order they come and go."""
 
 from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct
+from constructs import Construct, IConstruct
 
+from infra.attached_group import AttachedAccess, AttachedHooks
 from infra.bundling import AssetMaker
 from infra.controller import Controller
 from infra.member_group import MemberGroup
@@ -32,15 +34,19 @@ class EtcdClusterStack(Stack):
             scope, construct_id, env=env, description=f"etcd cluster {settings.cluster_name} (etcd-aws-cluster)"
         )
         network = Network(self, "Network", settings=settings.network)
-        access = NetworkAccess(
-            self,
-            "Access",
-            vpc=network.vpc,
-            client_port=settings.etcd.etcd_client_port,
-            server_port=settings.etcd.etcd_server_port,
-        )
-        if settings.network.egress == "endpoints" and not settings.network.vpc_id:
-            network.add_endpoints(access.endpoints(), with_secrets=settings.reads_secrets)
+        access: NetworkAccess | AttachedAccess
+        if settings.attach.attach:
+            access = AttachedAccess(self, "Access", settings=settings, vpc=network.vpc)
+        else:
+            access = NetworkAccess(
+                self,
+                "Access",
+                vpc=network.vpc,
+                client_port=settings.etcd.etcd_client_port,
+                server_port=settings.etcd.etcd_server_port,
+            )
+            if settings.network.egress == "endpoints" and not settings.network.vpc_id:
+                network.add_endpoints(access.endpoints(), with_secrets=settings.reads_secrets)
         controller = Controller(
             self,
             "Controller",
@@ -50,25 +56,33 @@ class EtcdClusterStack(Stack):
             subnets=network.subnets,
             security_group=access.controller,
         )
-        members = MemberGroup(
-            self,
-            "Members",
-            settings=settings,
-            vpc=network.vpc,
-            subnets=network.subnets,
-            security_group=access.members,
-            agent=agent(self, "Agent"),
-        )
-        pki = Pki(self, "Pki", settings=settings, controller=controller, hosts=members.role)
+        agent_file = agent(self, "Agent")
+        last: IConstruct
+        hosts: iam.Role | None = None
+        if settings.attach.attach:
+            last = AttachedHooks(self, "Hooks", settings=settings)
+        else:
+            members = MemberGroup(
+                self,
+                "Members",
+                settings=settings,
+                vpc=network.vpc,
+                subnets=network.subnets,
+                security_group=access.members,
+                agent=agent_file,
+            )
+            last, hosts = members.group, members.role
+        pki = Pki(self, "Pki", settings=settings, controller=controller, hosts=hosts)
         # The first instance finds the whole controller at work, and the last one is let go by it.
-        members.group.node.add_dependency(network, access, controller, pki)
+        last.node.add_dependency(network, access, controller, pki)
         Monitoring(self, "Monitoring", settings=settings, controller=controller)
 
         for name, value in {
             "ClusterName": settings.cluster_name,
             "RecordParameter": record_parameter(settings.cluster_name),
             "InitialClusterParameter": initial_cluster_parameter(settings.cluster_name),
-            "ClientSecurityGroupId": access.clients.security_group_id,
+            **({"ClientSecurityGroupId": access.clients.security_group_id} if access.clients else {}),
+            **({"AgentUrl": agent_file.s3_object_url} if settings.attach.attach else {}),
             "QueueUrl": controller.queue.queue_url,
             "DeadLetterQueueUrl": controller.dead_letter_queue.queue_url,
             "FunctionName": controller.function.function_name,

@@ -44,28 +44,34 @@ _ADMINISTRATION = (
 
 
 class Pki(Construct):
-    """Empty where members have no certificates."""
+    """Empty where members have no certificates. ``hosts`` is the members' role, None where the group is not ours."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: Settings, controller: Controller, hosts: iam.Role
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        controller: Controller,
+        hosts: iam.Role | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
         self._controller = controller
-        self._hosts = hosts
         tls = settings.tls
-        if settings.pki == "automatic":
-            self._automatic()
+        if settings.pki == "automatic" and hosts:
+            self._automatic(hosts)
         elif settings.pki == "own":
             self._may_read(controller.role, tls.controller_tls_source)
-            self._may_read(hosts, tls.host_tls_source)
+            if hosts:
+                self._may_read(hosts, tls.host_tls_source)
         self._may_read(controller.role, tls.etcd_user_secret_arn)
 
-    def _automatic(self) -> None:
+    def _automatic(self, hosts: iam.Role) -> None:
         secret = self._ca_secret()
         function, role = self._controller.function, self._controller.role
         function.add_environment("CA_SECRET_ARN", secret.ref)
-        function.add_environment("HOST_ROLE_NAME", self._hosts.role_name)
+        function.add_environment("HOST_ROLE_NAME", hosts.role_name)
         name = self._settings.cluster_name
         paths = (certificate_requests(name), client_certificate_requests(name), certificates(name))
         below = [f"{path}/*" for path in paths]
@@ -75,8 +81,8 @@ class Pki(Construct):
         self._allow_parameters(role, ["ssm:DeleteParameter"], below)
         self._allow_parameters(role, ["ssm:GetParameterHistory"], below[:1])
         self._allow_parameters(role, ["ssm:GetParameter"], [*below, f"{client_certificates(name)}/*", bundle])
-        self._allow_parameters(self._hosts, ["ssm:PutParameter"], below[:1])
-        self._allow_parameters(self._hosts, ["ssm:GetParameter"], [f"{certificates(name)}/*", bundle])
+        self._allow_parameters(hosts, ["ssm:PutParameter"], below[:1])
+        self._allow_parameters(hosts, ["ssm:GetParameter"], [f"{certificates(name)}/*", bundle])
         self._controller.look_at(
             "CertificateRequestRule",
             f"Requests for certificates of {name}",
@@ -118,7 +124,7 @@ class Pki(Construct):
                         resources=["*"],
                         conditions={
                             "StringEquals": {
-                                "kms:ViaService": f"secretsmanager.{Stack.of(self).region}.amazonaws.com",
+                                "kms:ViaService": f"secretsmanager.{Stack.of(self).region}.{Stack.of(self).url_suffix}",
                                 "kms:CallerAccount": Stack.of(self).account,
                             }
                         },

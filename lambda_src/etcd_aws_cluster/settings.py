@@ -60,6 +60,7 @@ class Settings:
         etcd_poll_interval: Between two looks at etcd while something is expected of it.
         aws_poll_interval: The least time between two reads of the group within one run.
         etcd_quota_bytes: The quota of etcd's database, where etcd itself does not tell.
+        group_is_attached: The group, hooks apart, is not of this stack.
         run_reserve: A run starts nothing new when less time than this is left of the function's timeout.
         etcd_user_secret: ARN of the secret with username and password; empty where etcd has no users.
     """
@@ -78,6 +79,7 @@ class Settings:
     run_reserve: timedelta
     pki: PkiSettings
     etcd_user_secret: str
+    group_is_attached: bool
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -102,6 +104,7 @@ class Settings:
             run_reserve=read.duration("RUN_RESERVE_S", 10, low=1, high=600),
             pki=_pki(read),
             etcd_user_secret=read.text("ETCD_USER_SECRET_ARN", f"|{_MANAGED}", default=""),
+            group_is_attached=read.text("GROUP_IS_ATTACHED", "true|false", default="false") == "true",
         )
         read.finish()
         return settings

@@ -18,6 +18,7 @@ from .app.reconcile import Pace, Reconciler, RunReport
 from .aws.autoscaling import AutoScalingInstanceGroup
 from .aws.certificate_parameters import SsmCertificateTray
 from .aws.dead_letters import DeadLetterQueue
+from .aws.hook_watch import HookWatch
 from .aws.parameter_store import SsmRecordStore
 from .aws.secrets import SecretReader, SecretsManagerVault
 from .core.model import Transition
@@ -85,14 +86,16 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
     ssm = session.client("ssm", config=_CLIENT_CONFIG)
     secrets_manager = functools.cache(lambda: session.client("secretsmanager", config=_CLIENT_CONFIG))
     secrets = SecretReader(secrets_manager=secrets_manager, ssm=ssm)
+    autoscaling = session.client("autoscaling", config=_CLIENT_CONFIG)
+    hook_names = {
+        Transition.LAUNCHING: settings.launch_hook_name,
+        Transition.TERMINATING: settings.terminate_hook_name,
+    }
     group = AutoScalingInstanceGroup(
-        autoscaling=session.client("autoscaling", config=_CLIENT_CONFIG),
+        autoscaling=autoscaling,
         ec2=session.client("ec2", config=_CLIENT_CONFIG),
         name=settings.cluster_name,
-        hook_names={
-            Transition.LAUNCHING: settings.launch_hook_name,
-            Transition.TERMINATING: settings.terminate_hook_name,
-        },
+        hook_names=hook_names,
     )
     pki = _pki(settings, telemetry=telemetry, group=group, ssm=ssm, secrets=secrets, secrets_manager=secrets_manager)
     user_secret = settings.etcd_user_secret
@@ -102,6 +105,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         tls=pki.tls,
         login=Login((lambda: parse_user(user_secret, secrets.read(user_secret))) if user_secret else None),
     )
+    watch = HookWatch(autoscaling=autoscaling, group=settings.cluster_name, hook_names=hook_names)
     reconciler = Reconciler(
         members=etcd,
         group=group,
@@ -111,7 +115,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         telemetry=telemetry,
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
         quota_bytes=settings.etcd_quota_bytes,
-        chores=pki.chores,
+        chores=[*pki.chores, *([watch] if settings.group_is_attached else [])],
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:

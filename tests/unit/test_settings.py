@@ -30,6 +30,7 @@ def test_what_is_required_is_enough() -> None:
     assert settings.aws_poll_interval == timedelta(seconds=2)
     assert settings.etcd_quota_bytes == 2 * 1024**3  # etcd's own
     assert settings.run_reserve == timedelta(seconds=10)
+    assert not settings.group_is_attached
 
 
 def test_every_setting_is_read_in_its_unit() -> None:
@@ -51,8 +52,10 @@ def test_every_setting_is_read_in_its_unit() -> None:
             "AWS_POLL_INTERVAL_S": "7",
             "ETCD_QUOTA_BACKEND_BYTES": "16777216",
             "RUN_RESERVE_S": "8",
+            "GROUP_IS_ATTACHED": "true",
         }
     )
+    assert settings.group_is_attached
 
     assert settings.policy == Policy(
         gather_window=timedelta(seconds=1),
