@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from .core.dns import SERVICES, Domain
 from .core.errors import SettingError
 from .core.policy import Policy
 
@@ -33,6 +34,8 @@ class Settings:
         etcd_poll_interval: Between two looks at etcd while something is expected of it.
         aws_poll_interval: The least time between two reads of the group within one run.
         run_reserve: A run starts nothing new when less time than this is left of the function's timeout.
+        dns_zone_id: Of the hosted zone that has the cluster's names; empty where it has none.
+        domain: Where the names are; None where there are none.
     """
 
     cluster_name: str
@@ -46,6 +49,8 @@ class Settings:
     etcd_poll_interval: timedelta
     aws_poll_interval: timedelta
     run_reserve: timedelta
+    dns_zone_id: str = ""
+    domain: Domain | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -55,19 +60,24 @@ class Settings:
             SettingError: Names every setting that is missing or wrong, its value, and what was expected.
         """
         read = _Reader(environ)
+        policy = _policy(read)
         settings = cls(
             cluster_name=read.text("CLUSTER_NAME", r"[A-Za-z0-9_.-]{1,100}"),
             parameter_prefix=read.text("PARAMETER_PREFIX", r"(/[A-Za-z0-9_.-]+)+"),
             launch_hook_name=read.text("LAUNCH_HOOK_NAME", r"[A-Za-z0-9_/-]{1,255}"),
             terminate_hook_name=read.text("TERMINATE_HOOK_NAME", r"[A-Za-z0-9_/-]{1,255}"),
             dead_letter_queue_url=read.text("DEAD_LETTER_QUEUE_URL", r"https?://\S+"),
-            policy=_policy(read),
+            policy=policy,
             etcd_connect_timeout=read.duration("ETCD_CONNECT_TIMEOUT_S", 1, low=0.05, high=10),
             etcd_read_timeout=read.duration("ETCD_READ_TIMEOUT_S", 2, low=0.05, high=20),
             etcd_poll_interval=read.duration("ETCD_POLL_INTERVAL_MS", 100, low=10, high=10_000, unit=_MILLISECOND),
             aws_poll_interval=read.duration("AWS_POLL_INTERVAL_S", 2, low=0.1, high=60),
             run_reserve=read.duration("RUN_RESERVE_S", 10, low=1, high=600),
+            dns_zone_id=read.text("DNS_ZONE_ID", r"|Z[A-Z0-9]{1,31}", default=""),
+            domain=_domain(read, policy.client_port),
         )
+        if settings.domain and not settings.dns_zone_id:
+            read.problem("DNS_ZONE_ID", settings.dns_zone_id, "the id of the zone that DNS_ZONE_NAME names")
         read.finish()
         return settings
 
@@ -87,6 +97,21 @@ def _policy(read: _Reader) -> Policy:
     if policy.client_port == policy.peer_port:
         read.problem("ETCD_SERVER_PORT", str(policy.peer_port), "another port than ETCD_CLIENT_PORT")
     return policy
+
+
+def _domain(read: _Reader, client_port: int) -> Domain | None:
+    """Where the names are: below a zone that is shared with other clusters, for each cluster in a domain of its own."""
+    zone = read.text("DNS_ZONE_NAME", r"|[a-z0-9-]+(\.[a-z0-9-]+)+", default="")
+    ttl = read.duration("DNS_TTL_S", 30, low=1, high=86_400)
+    schemes = read.text("DNS_CLIENT_SCHEMES", rf"{_SCHEMES}(,{_SCHEMES})?", default="http").split(",")
+    if not zone:
+        return None
+    return Domain(
+        name=f"{read.text('CLUSTER_NAME', '.*').lower()}.{zone}",
+        ttl_s=int(ttl.total_seconds()),
+        schemes=tuple(s for s in SERVICES if s in schemes),
+        client_port=client_port,
+    )
 
 
 class _Reader:

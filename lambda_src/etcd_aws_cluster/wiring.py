@@ -11,9 +11,12 @@ from dataclasses import dataclass
 import boto3.session
 from botocore.config import Config
 
+from .app.chores import Chore
+from .app.names import KeepNames
 from .app.reconcile import Pace, Reconciler, RunReport
 from .aws.autoscaling import AutoScalingInstanceGroup
 from .aws.dead_letters import DeadLetterQueue
+from .aws.hosted_zone import HostedZone
 from .aws.parameter_store import SsmRecordStore
 from .core.model import Transition
 from .etcd.client import EtcdClient
@@ -26,6 +29,12 @@ _CLIENT_CONFIG = Config(
     connect_timeout=2,  # seconds
     read_timeout=4,  # seconds
     retries={"mode": "standard", "total_max_attempts": 2},
+)
+# A chore's calls come before what the cluster waits for: one that hangs costs this and is not repeated for a while.
+_CHORE_CONFIG = Config(
+    connect_timeout=1,  # seconds
+    read_timeout=2,  # seconds
+    retries={"mode": "standard", "total_max_attempts": 1},
 )
 
 
@@ -90,6 +99,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         policy=settings.policy,
         telemetry=telemetry,
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
+        chores=_chores(settings, session),
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:
@@ -106,3 +116,12 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         ),
         telemetry=telemetry,
     )
+
+
+def _chores(settings: Settings, session: boto3.session.Session) -> list[Chore]:
+    """What the controller does besides, by the settings that ask for it."""
+    chores: list[Chore] = []
+    if settings.domain:
+        zone = HostedZone(client=session.client("route53", config=_CHORE_CONFIG), zone_id=settings.dns_zone_id)
+        chores.append(KeepNames(zone=zone, domain=settings.domain, clock=SystemClock()))
+    return chores

@@ -13,7 +13,17 @@ from etcd_aws_cluster.wiring import SystemClock, build
 from tests.unit.test_settings import REQUIRED
 
 
-def test_building_the_controller_makes_three_clients_and_calls_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("more", "clients"),
+    [
+        ({}, []),
+        ({"DNS_ZONE_ID": "Z0123456789ABC", "DNS_ZONE_NAME": "example.internal"}, ["route53"]),
+    ],
+    ids=["plain", "with names"],
+)
+def test_building_the_controller_makes_the_clients_it_needs_and_calls_nobody(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str], clients: list[str]
+) -> None:
     made: list[str] = []
     session = botocore.session.get_session()
     create_client = session.create_client
@@ -27,10 +37,10 @@ def test_building_the_controller_makes_three_clients_and_calls_nobody(monkeypatc
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
 
-    controller = build(Settings.from_environ(REQUIRED), boto3.session.Session(botocore_session=session))
+    controller = build(Settings.from_environ(REQUIRED | more), boto3.session.Session(botocore_session=session))
 
     assert controller.cluster_name == "etcd"
-    assert sorted(made) == ["autoscaling", "ec2", "ssm"]  # sqs when there is something to put aside
+    assert sorted(made) == sorted(["autoscaling", "ec2", "ssm", *clients])  # sqs when there is something to put aside
 
 
 def test_the_system_clock_does_not_go_back() -> None:
