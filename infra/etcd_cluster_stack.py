@@ -6,11 +6,13 @@ from constructs import Construct
 
 from infra.bundling import AssetMaker
 from infra.controller import Controller
+from infra.dns import Dns
 from infra.member_group import MemberGroup
 from infra.monitoring import Monitoring
-from infra.names import initial_cluster_parameter, record_parameter
+from infra.names import client_security_group_export, initial_cluster_parameter, record_parameter
 from infra.network import Network
 from infra.network_access import NetworkAccess
+from infra.network_endpoints import endpoints_to_make
 from infra.settings import Settings
 
 
@@ -38,8 +40,9 @@ class EtcdClusterStack(Stack):
             client_port=settings.etcd.etcd_client_port,
             server_port=settings.etcd.etcd_server_port,
         )
-        if settings.network.egress == "endpoints" and not settings.network.vpc_id:
-            network.add_endpoints(access.endpoints())
+        endpoints = endpoints_to_make(settings)
+        if endpoints:
+            network.add_endpoints(endpoints, access.endpoints())
         controller = Controller(
             self,
             "Controller",
@@ -49,6 +52,11 @@ class EtcdClusterStack(Stack):
             subnets=network.subnets,
             security_group=access.controller,
         )
+        domain: dict[str, str] = {}
+        if settings.dns.dns_zone_name:
+            dns = Dns(self, "Dns", settings=settings, vpc=network.vpc)
+            dns.let_write(controller.function)
+            domain = {"DnsDomain": dns.domain}
         members = MemberGroup(
             self,
             "Members",
@@ -62,13 +70,20 @@ class EtcdClusterStack(Stack):
         members.group.node.add_dependency(network, access, controller)
         Monitoring(self, "Monitoring", settings=settings, dead_letter_queue=controller.dead_letter_queue)
 
+        CfnOutput(
+            self,
+            "ClientSecurityGroupId",
+            value=access.clients.security_group_id,
+            # Two clusters of one name cannot be in one account and region: their groups would be one.
+            export_name=client_security_group_export(settings.cluster_name),
+        )
         for name, value in {
             "ClusterName": settings.cluster_name,
             "RecordParameter": record_parameter(settings.cluster_name),
             "InitialClusterParameter": initial_cluster_parameter(settings.cluster_name),
-            "ClientSecurityGroupId": access.clients.security_group_id,
             "QueueUrl": controller.queue.queue_url,
             "DeadLetterQueueUrl": controller.dead_letter_queue.queue_url,
             "FunctionName": controller.function.function_name,
+            **domain,
         }.items():
             CfnOutput(self, name, value=value)

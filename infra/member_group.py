@@ -52,7 +52,9 @@ class MemberGroup(Construct):
             # Room for set-desired-capacity, and for a refresh that launches before it terminates.
             max_size=str(max(SIZES) + 1),
             desired_capacity=str(settings.size),
-            vpc_zone_identifier=vpc.select_subnets(subnet_type=subnets.subnet_type).subnet_ids,
+            vpc_zone_identifier=vpc.select_subnets(
+                subnet_type=subnets.subnet_type, subnet_filters=subnets.subnet_filters
+            ).subnet_ids,
             launch_template=autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(
                 launch_template_id=template.ref, version=template.attr_latest_version_number
             ),

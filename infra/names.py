@@ -45,3 +45,8 @@ def client_certificate_requests(cluster_name: str) -> str:
 def client_certificates(cluster_name: str) -> str:
     """As ``certificates``, for clients by name."""
     return f"{parameter_prefix(cluster_name)}/client-certificates"
+
+
+def client_security_group_export(cluster_name: str) -> str:
+    """CloudFormation export with the id of the security group to attach to clients."""
+    return f"etcd-aws-cluster-{cluster_name}-client-security-group"

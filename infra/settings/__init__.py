@@ -11,9 +11,10 @@ from typing import Any
 
 from infra.settings.conflicts import basic_conflicts, given_vpc_conflicts
 from infra.settings.controller import ControllerSettings
+from infra.settings.dns import DnsSettings, dns_conflicts
 from infra.settings.etcd import EtcdSettings
 from infra.settings.members import MemberSettings
-from infra.settings.network import NetworkSettings
+from infra.settings.network import NetworkSettings, network_conflicts
 from infra.settings.rules import KEY_PREFIX, SettingsError, Text, WholeOf, setting
 from infra.settings.timing import TimingSettings
 from infra.settings.tls import TlsSettings, tls_conflicts
@@ -44,6 +45,7 @@ class Settings:
     members: MemberSettings = field(default_factory=MemberSettings)
     etcd: EtcdSettings = field(default_factory=EtcdSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    dns: DnsSettings = field(default_factory=DnsSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
     controller: ControllerSettings = field(default_factory=ControllerSettings)
 
@@ -84,7 +86,9 @@ class Settings:
 CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = (
     basic_conflicts,
     given_vpc_conflicts,
+    network_conflicts,
     tls_conflicts,
+    dns_conflicts,
 )
 """What is fine alone and not together, by part of the app; each gets the settings, and the keys as they were given."""
 
@@ -93,6 +97,7 @@ _GROUPS: Mapping[str, type[Any]] = {
     "members": MemberSettings,
     "etcd": EtcdSettings,
     "tls": TlsSettings,
+    "dns": DnsSettings,
     "timing": TimingSettings,
     "controller": ControllerSettings,
 }
