@@ -1,6 +1,7 @@
 """One etcd cluster: puts the parts together and says in which order they come and go."""
 
 from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -49,7 +50,7 @@ class EtcdClusterStack(Stack):
             settings=settings,
             code=controller_code,
             vpc=network.vpc,
-            subnets=network.subnets,
+            subnets=ec2.SubnetSelection(subnets=network.subnets),
             security_group=access.controller,
         )
         domain: dict[str, str] = {}
@@ -61,7 +62,6 @@ class EtcdClusterStack(Stack):
             self,
             "Members",
             settings=settings,
-            vpc=network.vpc,
             subnets=network.subnets,
             security_group=access.members,
             agent=agent(self, "Agent"),

@@ -38,9 +38,12 @@ class Network(Construct):
             self.vpc = ec2.Vpc.from_lookup(self, "Vpc", vpc_id=settings.vpc_id)
         else:
             self.vpc = self._new_vpc(settings, subnet_type)
-        self.subnets = ec2.SubnetSelection(subnet_type=subnet_type)
-        if settings.subnet_ids:
-            self.subnets = self._exactly(settings)
+        kind = self.vpc.select_subnets(subnet_type=subnet_type)
+        chosen = kind.subnets
+        # Until the CDK CLI has looked a given VPC up, a made-up one stands in for it.
+        if settings.subnet_ids and not kind.is_pending_lookup:
+            chosen = self._exactly(settings)
+        self.subnets: list[ec2.ISubnet] = chosen
 
     def add_endpoints(self, names: Iterable[str], security_group: ec2.ISecurityGroup) -> None:
         """Let whoever ``security_group`` admits reach AWS APIs, and all of the subnets S3, without leaving the VPC."""
@@ -52,7 +55,7 @@ class Network(Construct):
                     construct_id,
                     vpc=self.vpc,
                     service=ec2.GatewayVpcEndpointAwsService.S3,
-                    subnets=[self.subnets],
+                    subnets=[ec2.SubnetSelection(subnets=self.subnets)],
                 )
                 continue
             ec2.InterfaceVpcEndpoint(
@@ -68,27 +71,28 @@ class Network(Construct):
                 open=False,
             )
 
-    def _exactly(self, settings: NetworkSettings) -> ec2.SubnetSelection:
-        """Select the given subnets.
+    def _exactly(self, settings: NetworkSettings) -> list[ec2.ISubnet]:
+        """Find the given subnets.
 
         Raises:
-            SettingsError: The VPC does not have one of them.
+            SettingsError: The VPC does not have one of them, or it is public: a function there reaches nothing.
         """
+        known = {subnet.subnet_id: subnet for subnet in (*self.vpc.private_subnets, *self.vpc.isolated_subnets)}
         wanted = settings.subnet_ids.split(",")
-        found = self.vpc.select_subnets(subnet_filters=[ec2.SubnetFilter.by_ids(wanted)])
-        missing = sorted(set(wanted) - set(found.subnet_ids))
-        # Until the CDK CLI has looked the VPC up, a made-up one stands in for it.
-        if missing and not found.is_pending_lookup:
+        missing = [subnet_id for subnet_id in wanted if subnet_id not in known]
+        if missing:
             raise SettingsError(
-                f"{KEY_PREFIX}subnet_ids: got {', '.join(missing)}, expected subnets of {settings.vpc_id}"
+                f"{KEY_PREFIX}subnet_ids: got {', '.join(missing)}, "
+                f"expected private or isolated subnets of {settings.vpc_id}: {', '.join(sorted(known))}"
             )
-        return ec2.SubnetSelection(subnet_filters=[ec2.SubnetFilter.by_ids(wanted)])
+        return [known[subnet_id] for subnet_id in wanted]
 
     def _one_in_each_zone(self) -> ec2.SubnetSelection:
         """Select subnets for interface endpoints: two in one zone are refused by EC2."""
-        return ec2.SubnetSelection(
-            subnet_type=self.subnets.subnet_type, subnet_filters=self.subnets.subnet_filters, one_per_az=True
-        )
+        by_zone: dict[str, ec2.ISubnet] = {}
+        for subnet in self.subnets:
+            by_zone.setdefault(subnet.availability_zone, subnet)
+        return ec2.SubnetSelection(subnets=list(by_zone.values()))
 
     def _new_vpc(self, settings: NetworkSettings, subnet_type: ec2.SubnetType) -> ec2.Vpc:
         with_nat = subnet_type == ec2.SubnetType.PRIVATE_WITH_EGRESS
