@@ -21,7 +21,7 @@ NO_RESOURCE_LEVEL: Mapping[str, str] = {
     "xray:PutTelemetryRecords": _XRAY,
     "xray:PutTraceSegments": _XRAY,
 }
-"""Actions that can only be granted on ``*``, with the page of AWS's reference whose resource column is empty for each."""
+"""Actions that can only be granted on ``*``, each with the page of AWS's reference that has no resource for it."""
 
 _POLLER = "Lambda's poller calls it, with the function's role"
 _INTERFACES = "Lambda calls it, to put the function into its subnets; the function's own code is denied it"

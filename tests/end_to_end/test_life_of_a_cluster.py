@@ -176,6 +176,23 @@ def test_with_the_quorum_lost_nobody_is_let_go_and_all_goes_on_when_it_is_back(d
     assert len({m["ID"] for m in lab.etcdctl.members()} & members) >= 1
 
 
+def test_with_a_record_that_cannot_be_read_a_leaver_is_kept_waiting_until_it_can(deployed: Deployed) -> None:
+    lab, ssm = deployed.lab, deployed.lab.client("ssm")
+    name = f"/etcd-aws-cluster/{lab.state.cluster}/record"
+    good = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    ssm.put_parameter(Name=name, Value="not JSON", Overwrite=True)
+    leaver = min(lab.instances())
+    lab.autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=leaver, ShouldDecrementDesiredCapacity=False)
+    lab.wait_for(lambda: lab.instances().get(leaver) == "Terminating:Wait", SETTLE_S, "the termination hook")
+    before = deployed.calls()
+    assert deployed.tick()["reason"] == "RECORD_UNUSABLE"
+    assert (deployed.calls() - before)["autoscaling:RecordLifecycleActionHeartbeat"]
+    assert lab.instances()[leaver] == "Terminating:Wait"
+    ssm.put_parameter(Name=name, Value=good, Overwrite=True)
+    lab.wait_for(lambda: leaver not in lab.instances(), SETTLE_S, "the leaver to be gone")
+    lab.wait_for(lambda: deployed.tick() and deployed.is_settled(3), SETTLE_S, "three voters in service")
+
+
 def test_no_lifecycle_action_was_completed_over_and_over(deployed: Deployed) -> None:
     held = [t for t in deployed.lab.transitions() if t["kind"] == "lifecycle" and t["to"].endswith(":Wait")]
     # Twice at most: a reply that was lost, or a group that does not show the completion yet.

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+from pathlib import Path
+
 import pytest
 
+from lab.paths import etcdctl_beside
 from tests.end_to_end.conftest import SETTLE_S, Deployed
+from tests.end_to_end.resolver import Resolver, can_resolve
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.real_etcd, pytest.mark.timeout(600)]
 DOMAIN = "etcd.example.internal."
@@ -34,6 +39,21 @@ def follow(deployed: Deployed) -> None:
 def test_the_zone_holds_the_voters_and_nothing_else(deployed: Deployed) -> None:
     deployed.tick()
     assert deployed.names() == expected(deployed)
+
+
+@pytest.mark.skipif(not can_resolve(), reason="needs to mount, and port 53: root, or CAP_SYS_ADMIN")
+def test_a_client_that_knows_nothing_but_the_domain_writes_and_reads(deployed: Deployed, tmp_path: Path) -> None:
+    lab = deployed.lab
+    follow(deployed)
+    resolver_of_the_vpc = str(ipaddress.ip_network(lab.state.cidr)[2])
+    etcdctl = str(etcdctl_beside(Path(lab.state.etcd)))
+    with Resolver(resolver_of_the_vpc, deployed.names, tmp_path) as resolver:
+        by_name = ["env", "ETCDCTL_API=3", etcdctl, f"--discovery-srv={DOMAIN.removesuffix('.')}"]
+        written = resolver.run(*by_name, "put", "by", "name")
+        read = resolver.run(*by_name, "get", "by", "--print-value-only")
+        lost = resolver.run(*by_name[:-1], "--discovery-srv=nobody.example.internal", "get", "by")
+    assert (written.stdout, read.stdout) == ("OK\n", "name\n"), written.stderr + read.stderr
+    assert "no such host" in lost.stderr
 
 
 def test_a_settled_cluster_asks_route_53_nothing(deployed: Deployed) -> None:
