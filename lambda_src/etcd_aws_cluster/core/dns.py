@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .errors import NameTakenError
-from .model import Group, Instance
+from .model import Group, InstanceId
 from .record import RecordState
 from .view import View, read_membership
 
@@ -76,9 +76,9 @@ class Domain:
     schemes: tuple[str, ...]
     client_port: int
 
-    def of(self, instance: Instance) -> str:
+    def of(self, instance_id: InstanceId) -> str:
         """Return the name of the member on an instance."""
-        return f"{instance.instance_id}.{self.name}"
+        return f"{instance_id}.{self.name}"
 
     def is_ours(self, record: RecordSet) -> bool:
         """Whether a record is of those that a controller makes, going by name and type alone."""
@@ -99,10 +99,9 @@ def desired_records(view: View, domain: Domain) -> tuple[RecordSet, ...] | None:
     """
     if view.group.is_deleting or view.group.desired == 0:
         return ()
-    voters = _voters(view)
-    if not voters:
+    addresses = {domain.of(instance_id): address for instance_id, address in _voters(view).items()}
+    if not addresses:
         return None
-    addresses = {domain.of(i): i.private_ip or "" for i in voters}
     targets = tuple(sorted(f"0 0 {domain.client_port} {name}." for name in addresses))
     by_name = {
         (domain.name, RecordKind.TXT): (owner_mark(view.group),),
@@ -154,18 +153,19 @@ def owner_mark(group: Group) -> str:
 
     ``arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:<id>:autoScalingGroupName/etcd``
     """
-    prefix, _, _ = group.arn.partition(":autoScalingGroup:")
+    prefix = ":".join(group.arn.split(":")[:5])
     return f'"etcd-aws-cluster {prefix}:{group.name}"'
 
 
-def _voters(view: View) -> tuple[Instance, ...]:
-    """Return the instances whose member votes: those that stay, or those that leave where no other is left."""
+def _voters(view: View) -> dict[InstanceId, str]:
+    """Return the addresses of instances whose member votes: of those that stay, or of all where none does."""
     record = view.stored.record
     if record is None or record.state is not RecordState.EXISTING or record.cluster_id is None:
-        return ()
+        return {}
     membership = read_membership(view, record.cluster_id)
     if membership is None:
-        return ()
-    found = (view.group.find(membership.owners[m.member_id]) for m in membership.voters)
-    reachable = tuple(i for i in found if i is not None and i.private_ip and not i.ec2_state.is_ending)
-    return tuple(i for i in reachable if not view.is_leaving(i)) or reachable
+        return {}
+    owners = {membership.owners[m.member_id] for m in membership.voters}
+    hosts = [i for i in view.group.instances if i.instance_id in owners and not i.ec2_state.is_ending]
+    staying = {i.instance_id: i.private_ip for i in hosts if i.private_ip and not view.is_leaving(i)}
+    return staying or {i.instance_id: i.private_ip for i in hosts if i.private_ip}
