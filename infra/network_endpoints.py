@@ -1,19 +1,21 @@
 """Which VPC endpoints a cluster needs, each with its reason."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from infra.settings import Settings
+if TYPE_CHECKING:
+    from infra.settings import Settings
 
 S3 = "s3"
 """The only gateway endpoint; it costs nothing, and NAT gateways are spared the downloads."""
 
 
-def needed_endpoints(settings: Settings) -> tuple[str, ...]:
+def needed_endpoints(settings: "Settings") -> tuple[str, ...]:
     """Return what members and controller call; logs and traces leave a function outside of its VPC."""
     return tuple(_needed(settings))
 
 
-def endpoints_to_make(settings: Settings) -> tuple[str, ...]:
+def endpoints_to_make(settings: "Settings") -> tuple[str, ...]:
     """Return the endpoints of this stack: none where NAT gateways are, in a given VPC those that were asked for."""
     network = settings.network
     if network.egress != "endpoints":
@@ -25,7 +27,7 @@ def endpoints_to_make(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in needed if name in asked or asked == ["all"])
 
 
-def _needed(settings: Settings) -> Iterator[str]:
+def _needed(settings: "Settings") -> Iterator[str]:
     yield "ssm"  # the record; certificate requests
     yield "autoscaling"
     yield "ec2"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from infra.network_endpoints import needed_endpoints
 from infra.settings.rules import KEY_PREFIX, Cidr, Text, TextOf, Whole, setting
 
 if TYPE_CHECKING:
@@ -63,4 +64,12 @@ def network_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterat
         yield (
             f"{KEY_PREFIX}given_vpc_endpoints: got {network.given_vpc_endpoints}, "
             f"expected {KEY_PREFIX}egress=endpoints, but it is {network.egress}"
+        )
+    asked = [name for name in network.given_vpc_endpoints.split(",") if name not in ("", "all")]
+    needed = needed_endpoints(settings)
+    idle = [name for name in asked if name not in needed]
+    if idle:
+        yield (
+            f"{KEY_PREFIX}given_vpc_endpoints: got {', '.join(idle)}, "
+            f"expected only what is needed with these settings: {', '.join(needed)}"
         )

@@ -108,7 +108,8 @@ def _checking_each(enforce: Callable[..., Any], recorder: Recorder) -> Callable[
         principal = iam_evaluator.resolve_principal(access_key_id or "", get_account_id())
         for resource in (resource_arn, *_others.get()):
             denied = enforce(access_key_id, iam_action, service, region, resource, service_context)
-            recorder.note(getattr(principal, "arn", ""), iam_action, resource, allowed=denied is None)
+            if not isinstance(denied, iam_evaluator.AuthError):  # a wrong signature is no matter of the policies
+                recorder.note(getattr(principal, "arn", ""), iam_action, resource, allowed=denied is None)
             if denied:
                 return denied
         return None

@@ -11,7 +11,7 @@ VERSION: Final = "1.5.33"
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "ministack.app": ("main", "pin_request_origin", "SERVICE_HANDLERS"),
     "ministack.core.iam_actions": ("extract_iam_action", "extract_resource_arn", "request_tag_context"),
-    "ministack.core.iam_evaluator": ("enforce", "pin_request_origin", "resolve_principal"),
+    "ministack.core.iam_evaluator": ("AuthError", "enforce", "pin_request_origin", "resolve_principal"),
     "ministack.core.lambda_runtime": ("_lock", "_workers", "execution_credentials"),
     "ministack.core.responses": ("get_account_id", "request_scope"),
     "ministack.services.autoscaling": ("_ACTION_MAP",),

@@ -247,6 +247,7 @@ def test_destroyed_and_deployed_again_a_new_generation_forms(deployed: Deployed)
     record = lab.record()
     assert record is not None
     assert not [h for h in lab.hosts() if h["powered"]]
+    assert not lab.client("route53").list_hosted_zones()["HostedZones"]
     lab.deploy(SETTINGS)
     lab.wait_in_service(3, SETTLE_S)
     after = lab.record()
