@@ -1,6 +1,7 @@
 """One etcd cluster: puts the parts together and says in which order they come and go."""
 
 from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct
@@ -8,11 +9,13 @@ from constructs import Construct, IConstruct
 from infra.attached_group import AttachedAccess, AttachedHooks
 from infra.bundling import AssetMaker
 from infra.controller import Controller
+from infra.dns import Dns
 from infra.member_group import MemberGroup
 from infra.monitoring import Monitoring
-from infra.names import initial_cluster_parameter, record_parameter
+from infra.names import client_security_group_export, initial_cluster_parameter, record_parameter
 from infra.network import Network
 from infra.network_access import NetworkAccess
+from infra.network_endpoints import endpoints_to_make
 from infra.pki import Pki
 from infra.settings import Settings
 
@@ -45,17 +48,23 @@ class EtcdClusterStack(Stack):
                 client_port=settings.etcd.etcd_client_port,
                 server_port=settings.etcd.etcd_server_port,
             )
-            if settings.network.egress == "endpoints" and not settings.network.vpc_id:
-                network.add_endpoints(access.endpoints(), with_secrets=settings.reads_secrets)
+            endpoints = endpoints_to_make(settings)
+            if endpoints:
+                network.add_endpoints(endpoints, access.endpoints())
         controller = Controller(
             self,
             "Controller",
             settings=settings,
             code=controller_code,
             vpc=network.vpc,
-            subnets=network.subnets,
+            subnets=ec2.SubnetSelection(subnets=network.subnets),
             security_group=access.controller,
         )
+        domain: dict[str, str] = {}
+        if settings.dns.dns_zone_name:
+            dns = Dns(self, "Dns", settings=settings, vpc=network.vpc)
+            dns.let_write(controller.function)
+            domain = {"DnsDomain": dns.domain}
         agent_file = agent(self, "Agent")
         last: IConstruct
         hosts: iam.Role | None = None
@@ -66,7 +75,6 @@ class EtcdClusterStack(Stack):
                 self,
                 "Members",
                 settings=settings,
-                vpc=network.vpc,
                 subnets=network.subnets,
                 security_group=access.members,
                 agent=agent_file,
@@ -77,14 +85,22 @@ class EtcdClusterStack(Stack):
         last.node.add_dependency(network, access, controller, pki)
         Monitoring(self, "Monitoring", settings=settings, controller=controller)
 
+        if access.clients:
+            CfnOutput(
+                self,
+                "ClientSecurityGroupId",
+                value=access.clients.security_group_id,
+                # Two clusters of one name cannot be in one account and region: their groups would be one.
+                export_name=client_security_group_export(settings.cluster_name),
+            )
         for name, value in {
             "ClusterName": settings.cluster_name,
             "RecordParameter": record_parameter(settings.cluster_name),
             "InitialClusterParameter": initial_cluster_parameter(settings.cluster_name),
-            **({"ClientSecurityGroupId": access.clients.security_group_id} if access.clients else {}),
             **({"AgentUrl": agent_file.s3_object_url} if settings.attach.attach else {}),
             "QueueUrl": controller.queue.queue_url,
             "DeadLetterQueueUrl": controller.dead_letter_queue.queue_url,
             "FunctionName": controller.function.function_name,
+            **domain,
         }.items():
             CfnOutput(self, name, value=value)

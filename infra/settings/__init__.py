@@ -12,10 +12,11 @@ from typing import Any
 from infra.settings.attach import CLUSTER_NAME, AttachSettings, attach_conflicts
 from infra.settings.conflicts import basic_conflicts, given_vpc_conflicts
 from infra.settings.controller import ControllerSettings
+from infra.settings.dns import DnsSettings, dns_conflicts
 from infra.settings.etcd import EtcdSettings
 from infra.settings.members import MemberSettings
 from infra.settings.monitoring import MonitoringSettings, monitoring_conflicts
-from infra.settings.network import NetworkSettings
+from infra.settings.network import NetworkSettings, network_conflicts
 from infra.settings.rules import KEY_PREFIX, SettingsError, WholeOf, setting
 from infra.settings.timing import TimingSettings
 from infra.settings.tls import TlsSettings, tls_conflicts
@@ -44,6 +45,7 @@ class Settings:
     members: MemberSettings = field(default_factory=MemberSettings)
     etcd: EtcdSettings = field(default_factory=EtcdSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    dns: DnsSettings = field(default_factory=DnsSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
     controller: ControllerSettings = field(default_factory=ControllerSettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
@@ -97,8 +99,10 @@ class Settings:
 CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = (
     basic_conflicts,
     given_vpc_conflicts,
+    network_conflicts,
     attach_conflicts,
     tls_conflicts,
+    dns_conflicts,
     monitoring_conflicts,
 )
 """What is fine alone and not together, by part of the app; each gets the settings, and the keys as they were given."""
@@ -109,6 +113,7 @@ _GROUPS: Mapping[str, type[Any]] = {
     "members": MemberSettings,
     "etcd": EtcdSettings,
     "tls": TlsSettings,
+    "dns": DnsSettings,
     "timing": TimingSettings,
     "controller": ControllerSettings,
     "monitoring": MonitoringSettings,

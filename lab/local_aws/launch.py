@@ -23,6 +23,7 @@ from .faults import Faults
 from .journal import Journal
 from .orders import Orders
 from .player import Player, Post
+from .recorder import Recorder
 from .wire import QueryProtocol
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def assemble(metadata_port: int) -> Control:
     from ministack.core.responses import request_scope  # noqa: PLC0415
     from ministack.services import autoscaling, eventbridge  # noqa: PLC0415
 
-    from . import authorization, cloudformation, ec2_api, network_types  # noqa: PLC0415  # these import MiniStack
+    from . import authorization, cloudformation, ec2_api, network_types, zones  # noqa: PLC0415  # these import MiniStack
     from .fleet import Ec2Fleet  # noqa: PLC0415
     from .function import Function  # noqa: PLC0415
 
@@ -94,7 +95,7 @@ def assemble(metadata_port: int) -> Control:
         }
         eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
-    journal, faults = Journal(), Faults()
+    journal, faults, recorder = Journal(), Faults(), Recorder()
     function = Function(journal)
     computers = Computers(
         describe=lambda instance_id: _describe(player, scope, instance_id),
@@ -109,7 +110,8 @@ def assemble(metadata_port: int) -> Control:
         autoscaling._ACTION_MAP[operation] = _api(player, protocol, operation)
     cloudformation.install(player, protocol)
     network_types.install()
-    authorization.install(lambda instance_id: _group_of(player, instance_id))
+    zones.install()
+    authorization.install(lambda instance_id: _group_of(player, instance_id), recorder)
     ec2_api.install(fleet, player.wake)
     for service in app.SERVICE_HANDLERS:
         faulted = faults.wrap(service, app.SERVICE_HANDLERS[service], extract_iam_action)
@@ -125,6 +127,7 @@ def assemble(metadata_port: int) -> Control:
         faults=faults,
         function=function,
         orders=Orders(),
+        recorder=recorder,
     )
 
 

@@ -10,10 +10,10 @@ VERSION: Final = "1.5.33"
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "ministack.app": ("main", "pin_request_origin", "SERVICE_HANDLERS"),
-    "ministack.core.iam_actions": ("extract_iam_action", "extract_resource_arn"),
-    "ministack.core.iam_evaluator": ("pin_request_origin",),
+    "ministack.core.iam_actions": ("extract_iam_action", "extract_resource_arn", "request_tag_context"),
+    "ministack.core.iam_evaluator": ("AuthError", "enforce", "pin_request_origin", "resolve_principal"),
     "ministack.core.lambda_runtime": ("_lock", "_workers", "execution_credentials"),
-    "ministack.core.responses": ("request_scope",),
+    "ministack.core.responses": ("get_account_id", "request_scope"),
     "ministack.services.autoscaling": ("_ACTION_MAP",),
     "ministack.services.ec2": (
         "_ACTION_MAP",
@@ -30,6 +30,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "ministack.services.eventbridge": ("_put_events",),
     "ministack.services.iam": ("_instance_profiles",),
+    "ministack.services.route53": ("_records", "_zones"),
     "ministack.services.ssm": ("_put_parameter", "_reserved_name_error"),
     "ministack.services.sts": ("register_session",),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_ec2_sg_permissions"),

@@ -15,7 +15,7 @@ from infra.settings.etcd import EtcdSettings
 from infra.settings.rules import Whole
 from infra.settings.timing import TimingSettings
 from tests.infra.stacks import of_type, only, synthesize, text
-from tests.infra.test_infra_members import allowed
+from tests.infra.test_infra_members import allowed, role_of
 
 Template = dict[str, Any]
 FUNCTION = "AWS::Lambda::Function"
@@ -170,14 +170,10 @@ def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> Non
         "*": {
             "autoscaling:DescribeAutoScalingGroups",
             "autoscaling:DescribeWarmPool",
-            "ec2:AssignPrivateIpAddresses",
-            "ec2:CreateNetworkInterface",
-            "ec2:DeleteNetworkInterface",
             "ec2:DescribeInstanceStatus",
             "ec2:DescribeInstances",
             "ec2:DescribeNetworkInterfaces",
             "ec2:DescribeSubnets",
-            "ec2:UnassignPrivateIpAddresses",
             "xray:PutTelemetryRecords",
             "xray:PutTraceSegments",
         },
@@ -191,14 +187,30 @@ def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> Non
             "ssm:PutParameter",
         },
         f"<{dead}.Arn>": {"sqs:SendMessage"},
-        f"<{main}.Arn>": {
-            "sqs:ChangeMessageVisibility",
-            "sqs:DeleteMessage",
-            "sqs:GetQueueAttributes",
-            "sqs:GetQueueUrl",
-            "sqs:ReceiveMessage",
+        "arn:aws:ec2:eu-west-1:111122223333:*/*": {
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
+            "ec2:UnassignPrivateIpAddresses",
         },
+        f"<{main}.Arn>": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
         f"<{log}.Arn>": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    }
+
+
+def test_what_lambda_needs_the_role_for_is_denied_to_the_functions_own_code(template: Template) -> None:
+    ((function, _),) = of_type(template, FUNCTION).items()
+    (statement,) = (
+        statement
+        for policy in of_type(template, "AWS::IAM::Policy").values()
+        if {"Ref": role_of(template, "lambda.amazonaws.com")} in policy["Properties"]["Roles"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+    )
+    assert statement["Condition"] == {"ArnEquals": {"lambda:SourceFunctionArn": {"Fn::GetAtt": [function, "Arn"]}}}
+    granted = {action for actions in allowed(template, "lambda.amazonaws.com").values() for action in actions}
+    assert set(statement["Action"]) == {
+        action for action in granted if "NetworkInterface" in action or "PrivateIp" in action or "Subnet" in action
     }
 
 

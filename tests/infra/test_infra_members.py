@@ -44,14 +44,15 @@ def role_of(template: Template, service: str) -> str:
 
 
 def allowed(template: Template, service: str) -> dict[str, set[str]]:
-    """What the role of a service may do: actions by resource. Nothing but inline statements counts, or is allowed."""
+    """What the role of a service is granted: actions by resource. There must be no policies but inline ones."""
     role = role_of(template, service)
     assert "ManagedPolicyArns" not in template["Resources"][role]["Properties"]
     found: dict[str, set[str]] = {}
     for policy in of_type(template, "AWS::IAM::Policy").values():
         if {"Ref": role} in policy["Properties"]["Roles"]:
             for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-                assert statement["Effect"] == "Allow"
+                if statement["Effect"] == "Deny":
+                    continue
                 actions, resources = statement["Action"], statement["Resource"]
                 for resource in resources if isinstance(resources, list) else [resources]:
                     found.setdefault(text(resource), set()).update([actions] if isinstance(actions, str) else actions)

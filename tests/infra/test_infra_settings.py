@@ -75,6 +75,15 @@ BAD = [
     ("vpc_cidr", "fd00::/16", "IPv4"),
     ("vpc_id", "vpc-xyz", "VPC id"),
     ("egress", "internet", "one of nat, endpoints"),
+    ("subnet_ids", "subnet-12", "subnet ids"),
+    ("subnet_ids", "subnet-12345678, subnet-12345679", "subnet ids"),
+    ("given_vpc_endpoints", "ssm,kms", "some of ssm, autoscaling"),
+    ("given_vpc_endpoints", "all,ssm", "some of ssm, autoscaling"),
+    ("dns_zone_name", "internal", "two labels or more"),
+    ("dns_zone_name", "Example.internal", "two labels or more"),
+    ("dns_zone_name", "example.internal.", "two labels or more"),
+    ("dns_zone_id", "example.internal", "a hosted zone id"),
+    ("dns_ttl_s", "4", "from 5 to 3600"),
     ("ami_id", "amzn", "image id"),
     ("instance_type", "m7g", "instance type"),
     ("root_device_name", "xvda", "device"),
@@ -121,6 +130,28 @@ CONFLICTS = [
     ({"etcd_version": "3.5.2", "etcd_sha256": "a" * 64}, ("etcd_version", "3.5.2", "3.5.3 or newer")),
     ({"vpc_id": "vpc-01234567", "vpc_cidr": "10.0.0.0/16"}, ("vpc_cidr", "vpc_id")),
     ({"vpc_id": "vpc-01234567", "az_count": 2}, ("az_count", "vpc_id")),
+    ({"subnet_ids": "subnet-01234567"}, ("subnet_ids", "subnet-01234567", "vpc_id")),
+    (
+        {"vpc_id": "vpc-01234567", "subnet_ids": "subnet-01234567,subnet-01234567"},
+        ("subnet_ids", "subnet-01234567", "each of them once"),
+    ),
+    (
+        {"egress": "endpoints", "etcd_url": "s3://a/b", "given_vpc_endpoints": "all"},
+        ("given_vpc_endpoints", "got all", "vpc_id"),
+    ),
+    (
+        {"vpc_id": "vpc-01234567", "given_vpc_endpoints": "ssm"},
+        ("given_vpc_endpoints", "got ssm", "egress=endpoints", "it is nat"),
+    ),
+    (
+        {"vpc_id": "vpc-01234567", "egress": "endpoints", "etcd_url": "s3://a/b", "given_vpc_endpoints": "ssm,route53"},
+        ("given_vpc_endpoints", "got route53", "ssm, autoscaling, ec2, sqs, s3"),
+    ),
+    ({"dns_zone_id": "Z0123456789ABC"}, ("dns_zone_id", "Z0123456789ABC", "dns_zone_name")),
+    ({"dns_ttl_s": 5}, ("dns_ttl_s", "got 5", "dns_zone_name")),
+    ({"dns_zone_name": f"{'x' * 60}.{'y' * 60}"}, ("dns_zone_name", "got 121", "at most 120")),
+    ({"dns_zone_name": "a.amazonaws.com"}, ("dns_zone_name", "a.amazonaws.com", "hides")),
+    ({"dns_zone_name": "ec2.internal"}, ("dns_zone_name", "ec2.internal", "hides")),
 ]
 
 

@@ -31,8 +31,16 @@ def test_the_same_settings_give_the_same_template(template: Template) -> None:
         {"etcd:cluster_name": "orders", "etcd:size": 5},
         {"etcd:function_runtime": "python3.11"},
         {"etcd:alarm_email": "on-call@example.com"},
+        {**ENDPOINTS, "etcd:dns_zone_name": "example.internal", "etcd:etcd_client_scheme": "https"},
     ],
-    ids=["default", "endpoints", "another name", "an older runtime", "alarms by e-mail"],
+    ids=[
+        "default",
+        "endpoints",
+        "another name",
+        "an older runtime",
+        "alarms by e-mail",
+        "endpoints, names and https",
+    ],
 )
 def test_cdk_nag_has_nothing_left_to_say(context: dict[str, Any]) -> None:
     app = make_stack(context).node.root
@@ -41,7 +49,7 @@ def test_cdk_nag_has_nothing_left_to_say(context: dict[str, Any]) -> None:
     assert app.synth().stacks
 
 
-@pytest.mark.parametrize("kind", ["template", "template_with_endpoints"])
+@pytest.mark.parametrize("kind", ["template", "template_with_endpoints", "template_with_names"])
 def test_cfn_lint_finds_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     path = tmp_path / "template.json"
     path.write_text(json.dumps(request.getfixturevalue(kind)), encoding="utf-8")

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from etcd_aws_cluster.core.dns import Domain
 from etcd_aws_cluster.core.errors import SettingError
 from etcd_aws_cluster.core.policy import Policy
 from etcd_aws_cluster.settings import Settings
@@ -175,3 +176,43 @@ def test_a_wrong_setting_of_tls_is_named(changed: dict[str, str], problem: str) 
     with pytest.raises(SettingError) as error:
         Settings.from_environ(AUTOMATIC | changed)
     assert problem in str(error.value)
+
+
+DNS = {"DNS_ZONE_ID": "Z0123456789ABC", "DNS_ZONE_NAME": "example.internal"}
+
+
+def test_a_zone_gives_the_cluster_a_domain_of_its_own() -> None:
+    settings = Settings.from_environ(REQUIRED | DNS | {"CLUSTER_NAME": "Orders", "ETCD_CLIENT_PORT": "4001"})
+    assert settings.dns_zone_id == "Z0123456789ABC"
+    assert settings.domain == Domain(name="orders.example.internal", ttl_s=30, schemes=("http",), client_port=4001)
+
+
+def test_how_clients_come_and_for_how_long_names_hold_is_told() -> None:
+    settings = Settings.from_environ(REQUIRED | DNS | {"DNS_CLIENT_SCHEMES": "http,https", "DNS_TTL_S": "5"})
+    assert settings.domain
+    assert (settings.domain.schemes, settings.domain.ttl_s) == (("http", "https"), 5)
+
+
+def test_without_a_zone_there_are_no_names() -> None:
+    assert Settings.from_environ(REQUIRED).domain is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DNS_ZONE_ID", "zone"),
+        ("DNS_ZONE_NAME", "internal"),
+        ("DNS_ZONE_NAME", "Example.internal"),
+        ("DNS_ZONE_NAME", "example.internal."),
+        ("DNS_TTL_S", "0"),
+        ("DNS_CLIENT_SCHEMES", "ftp"),
+    ],
+)
+def test_a_zone_that_cannot_be_one_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingError, match=f"{name} is {value!r}"):
+        Settings.from_environ(REQUIRED | DNS | {name: value})
+
+
+def test_a_zone_has_both_an_id_and_a_name() -> None:
+    with pytest.raises(SettingError, match="DNS_ZONE_ID is ''"):
+        Settings.from_environ(REQUIRED | {"DNS_ZONE_NAME": "example.internal"})
