@@ -150,9 +150,9 @@ class Controller(Construct):
         return role
 
     def _keep_code_from_the_network(self) -> None:
-        """Deny the function's own code what Lambda needs its role for, as the last of these sections advises.
+        """Deny the function's own code what Lambda needs its role for: only calls of the code name the function.
 
-        https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
+        https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
         """
         # Not by the role's own method: the function waits for what that makes, and this policy waits for the function.
         iam.CfnPolicy(
