@@ -1,4 +1,4 @@
-"""The CDK app: reads the settings from context, makes the one stack, has cdk-nag look at it."""
+"""The CDK app: reads the settings from context, makes a stack for each cluster, has cdk-nag look at them."""
 
 import os
 import sys
@@ -8,10 +8,11 @@ import aws_cdk as cdk
 import cdk_nag
 
 from bootstrap_agent.build import build
+from infra.attach.at_synth import check_group
 from infra.bundling import agent_asset, controller_code
+from infra.clusters import clusters_from_context, stack_name
 from infra.etcd_cluster_stack import EtcdClusterStack
 from infra.names import AGENT_FILE
-from infra.settings import Settings
 from infra.settings.rules import SettingsError
 
 _HERE = Path(__file__).parent
@@ -21,19 +22,24 @@ def main() -> None:
     """Synthesize; exits with the list of what is wrong with the settings, if anything is."""
     app = cdk.App()
     try:
-        settings = Settings.from_context(app.node.get_all_context())
+        clusters = clusters_from_context(app.node.get_all_context())
     except SettingsError as error:
         sys.exit(str(error))
     # Only a given VPC has to be looked up, and only for that an account must be known.
     env = cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
-    EtcdClusterStack(
-        app,
-        f"etcd-aws-cluster-{settings.cluster_name}",
-        settings=settings,
-        controller_code=controller_code(_HERE / "lambda_src", settings.controller),
-        agent=agent_asset(_HERE / "bootstrap_agent", AGENT_FILE, build),
-        env=env if settings.network.vpc_id else None,
-    )
+    agent = agent_asset(_HERE / "bootstrap_agent", AGENT_FILE, build)
+    for settings in clusters:
+        stack = EtcdClusterStack(
+            app,
+            stack_name(settings.cluster_name),
+            settings=settings,
+            # A stack wants an object of its own; what is bundled for one is found again by the next.
+            controller_code=controller_code(_HERE / "lambda_src", settings.controller),
+            agent=agent,
+            env=env if settings.network.vpc_id else None,
+        )
+        if settings.attach.attach:
+            check_group(stack, settings, env)
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     app.synth()
 

@@ -1,12 +1,11 @@
 """The function that decides, and everything that makes it look: events, schedule, queue."""
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Names, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -20,6 +19,13 @@ from infra.settings.controller import NEWEST_RUNTIME
 
 HANDLER = "etcd_aws_cluster.handler.handle"
 """Path of the function in ``lambda_src``; a test checks that it is there."""
+
+_NETWORK_INTERFACE_CHANGES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:UnassignPrivateIpAddresses",
+)
 
 
 class Controller(Construct):
@@ -88,9 +94,13 @@ class Controller(Construct):
         )
         if settings.controller.function_runtime != NEWEST_RUNTIME:
             acknowledge(self.function, "L1", "An older runtime was asked for: etcd:function_runtime.")
-        self.function.add_event_source(
-            sources.SqsEventSource(self.queue, batch_size=10, report_batch_item_failures=True)
+        self.function.add_event_source_mapping(
+            f"SqsEventSource:{Names.node_unique_id(self.queue.node)}",
+            event_source_arn=self.queue.queue_arn,
+            batch_size=10,
+            report_batch_item_failures=True,
         )
+        self._keep_code_from_the_network()
         self._look_when_told_and_regularly()
 
     def look_at(self, construct_id: str, description: str, pattern: events.EventPattern) -> None:
@@ -106,6 +116,7 @@ class Controller(Construct):
                 [
                     "autoscaling:DescribeAutoScalingGroups",
                     "autoscaling:DescribeWarmPool",
+                    *(["autoscaling:DescribeLifecycleHooks"] if self._settings.attach.attach else []),
                     "ec2:DescribeInstances",
                     "ec2:DescribeInstanceStatus",
                 ],
@@ -121,28 +132,45 @@ class Controller(Construct):
             ),
             (["ssm:GetParameters", "ssm:PutParameter"], self._parameter_arn_pattern()),
             (["sqs:SendMessage"], self.dead_letter_queue.queue_arn),
+            # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: what Lambda's poller calls.
+            (["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], self.queue.queue_arn),
             (["logs:CreateLogStream", "logs:PutLogEvents"], self.log_group.log_group_arn),
             # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
-            (
-                [
-                    "ec2:AssignPrivateIpAddresses",
-                    "ec2:CreateNetworkInterface",
-                    "ec2:DeleteNetworkInterface",
-                    "ec2:DescribeNetworkInterfaces",
-                    "ec2:DescribeSubnets",
-                    "ec2:UnassignPrivateIpAddresses",
-                ],
-                "*",
-            ),
+            (["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], "*"),
+            (list(_NETWORK_INTERFACE_CHANGES), self._network_arn_pattern()),
         ):
             role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
         for resource, reason in (
-            ("*", "Describe calls, network interfaces and traces have no resource level."),
+            ("*", "Describe calls and traces have no resource level."),
+            (self._network_arn_pattern(), "Lambda checks the role against interfaces that are not made yet."),
             (self._group_arn_pattern(), "The ARN holds an id that is not known before; the group's name is in full."),
             (self._parameter_arn_pattern(), "The parameters of this one cluster, made by the function at run time."),
         ):
             acknowledge_wildcard(role, resource, reason)
         return role
+
+    def _keep_code_from_the_network(self) -> None:
+        """Deny the function's own code what Lambda needs its role for: only calls of the code name the function.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+        """
+        # Not by the role's own method: the function waits for what that makes, and this policy waits for the function.
+        iam.CfnPolicy(
+            self,
+            "CodeIsNotLambda",
+            policy_name="CodeIsNotLambda",
+            roles=[self.role.role_name],
+            policy_document=iam.PolicyDocument(
+                statements=[
+                    iam.PolicyStatement(
+                        effect=iam.Effect.DENY,
+                        actions=["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", *_NETWORK_INTERFACE_CHANGES],
+                        resources=["*"],
+                        conditions={"ArnEquals": {"lambda:SourceFunctionArn": self.function.function_arn}},
+                    )
+                ]
+            ),
+        )
 
     def _look_when_told_and_regularly(self) -> None:
         name = self._settings.cluster_name
@@ -168,6 +196,11 @@ class Controller(Construct):
             schedule=events.Schedule.rate(Duration.minutes(self._settings.timing.tick_interval_min)),
             targets=[target],
         )
+
+    def _network_arn_pattern(self) -> str:
+        """Return the widest resource that Lambda takes, in AWS's own words; subnets may be another account's."""
+        account = "*" if self._settings.network.vpc_id else None
+        return Stack.of(self).format_arn(service="ec2", account=account, resource="*", resource_name="*")
 
     def _group_arn_pattern(self) -> str:
         return Stack.of(self).format_arn(

@@ -1,6 +1,6 @@
 """The function's environment: the settings in the words of ``etcd_aws_cluster.settings``, which reads them."""
 
-from infra.names import LAUNCH_HOOK, METRICS_NAMESPACE, SERVICE, TERMINATE_HOOK, parameter_prefix
+from infra.names import LAUNCH_HOOK, METRICS_NAMESPACE, SERVICE, TERMINATE_HOOK, domain, parameter_prefix
 from infra.settings import Settings
 
 
@@ -17,6 +17,7 @@ def controller_environment(settings: Settings, dead_letter_queue_url: str) -> di
         "ETCD_PEER_SCHEME": etcd.etcd_peer_scheme,
         "ETCD_CLIENT_PORT": etcd.etcd_client_port,
         "ETCD_SERVER_PORT": etcd.etcd_server_port,
+        "ETCD_QUOTA_BACKEND_BYTES": etcd.quota_bytes,
         "GATHER_WINDOW_S": timing.gather_window_s,
         "FORMATION_TIMEOUT_S": timing.formation_timeout_s,
         "JOIN_TIMEOUT_S": timing.join_timeout_s,
@@ -31,6 +32,8 @@ def controller_environment(settings: Settings, dead_letter_queue_url: str) -> di
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         "POWERTOOLS_LOG_LEVEL": settings.controller.log_level,
     }
+    if settings.attach.attach:
+        variables["GROUP_IS_ATTACHED"] = "true"
     return {name: str(value) for name, value in (variables | _tls(settings)).items()}
 
 
@@ -46,9 +49,19 @@ def _tls(settings: Settings) -> dict[str, str | int]:
                 "CERTIFICATE_HOURS": tls.certificate_hours,
                 "CA_SIGNING": tls.ca_signing,
                 "CA_TRUSTED": ",".join(map(str, tls.trusted_generations)),
+                **_certificate_names(settings),
             }
         case "own":
             source = {"CONTROLLER_TLS_SOURCE": tls.controller_tls_source} if tls.controller_tls_source else {}
             return {**user, **source, "ETCD_PKI": "own" if source else "off"}
         case _:
             return {**user, "ETCD_PKI": "off"}
+
+
+def _certificate_names(settings: Settings) -> dict[str, str | int]:
+    """The names by which clients come, which check that a member's certificate has them (docs/dns.md)."""
+    zone = settings.dns.dns_zone_name
+    if not zone:
+        return {}
+    name = domain(settings.cluster_name, zone)
+    return {"CERTIFICATE_DNS_NAMES": f"{{instance_id}}.{name},{name}"}

@@ -1,16 +1,21 @@
 """One etcd cluster: puts the parts together and says in which order they come and go."""
 
 from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct
+from constructs import Construct, IConstruct
 
+from infra.attached_group import AttachedAccess, AttachedHooks
 from infra.bundling import AssetMaker
 from infra.controller import Controller
+from infra.dns import Dns
 from infra.member_group import MemberGroup
 from infra.monitoring import Monitoring
-from infra.names import initial_cluster_parameter, record_parameter
+from infra.names import client_security_group_export, initial_cluster_parameter, record_parameter
 from infra.network import Network
 from infra.network_access import NetworkAccess
+from infra.network_endpoints import endpoints_to_make
 from infra.pki import Pki
 from infra.settings import Settings
 
@@ -32,45 +37,70 @@ class EtcdClusterStack(Stack):
             scope, construct_id, env=env, description=f"etcd cluster {settings.cluster_name} (etcd-aws-cluster)"
         )
         network = Network(self, "Network", settings=settings.network)
-        access = NetworkAccess(
-            self,
-            "Access",
-            vpc=network.vpc,
-            client_port=settings.etcd.etcd_client_port,
-            server_port=settings.etcd.etcd_server_port,
-        )
-        if settings.network.egress == "endpoints" and not settings.network.vpc_id:
-            network.add_endpoints(access.endpoints(), with_secrets=settings.reads_secrets)
+        access: NetworkAccess | AttachedAccess
+        if settings.attach.attach:
+            access = AttachedAccess(self, "Access", settings=settings, vpc=network.vpc)
+        else:
+            access = NetworkAccess(
+                self,
+                "Access",
+                vpc=network.vpc,
+                client_port=settings.etcd.etcd_client_port,
+                server_port=settings.etcd.etcd_server_port,
+            )
+            endpoints = endpoints_to_make(settings)
+            if endpoints:
+                network.add_endpoints(endpoints, access.endpoints())
         controller = Controller(
             self,
             "Controller",
             settings=settings,
             code=controller_code,
             vpc=network.vpc,
-            subnets=network.subnets,
+            subnets=ec2.SubnetSelection(subnets=network.subnets),
             security_group=access.controller,
         )
-        members = MemberGroup(
-            self,
-            "Members",
-            settings=settings,
-            vpc=network.vpc,
-            subnets=network.subnets,
-            security_group=access.members,
-            agent=agent(self, "Agent"),
-        )
-        pki = Pki(self, "Pki", settings=settings, controller=controller, hosts=members.role)
+        domain: dict[str, str] = {}
+        if settings.dns.dns_zone_name:
+            dns = Dns(self, "Dns", settings=settings, vpc=network.vpc)
+            dns.let_write(controller.function)
+            domain = {"DnsDomain": dns.domain}
+        agent_file = agent(self, "Agent")
+        last: IConstruct
+        hosts: iam.Role | None = None
+        if settings.attach.attach:
+            last = AttachedHooks(self, "Hooks", settings=settings)
+        else:
+            members = MemberGroup(
+                self,
+                "Members",
+                settings=settings,
+                subnets=network.subnets,
+                security_group=access.members,
+                agent=agent_file,
+            )
+            last, hosts = members.group, members.role
+        pki = Pki(self, "Pki", settings=settings, controller=controller, hosts=hosts)
         # The first instance finds the whole controller at work, and the last one is let go by it.
-        members.group.node.add_dependency(network, access, controller, pki)
-        Monitoring(self, "Monitoring", settings=settings, dead_letter_queue=controller.dead_letter_queue)
+        last.node.add_dependency(network, access, controller, pki)
+        Monitoring(self, "Monitoring", settings=settings, controller=controller)
 
+        if access.clients:
+            CfnOutput(
+                self,
+                "ClientSecurityGroupId",
+                value=access.clients.security_group_id,
+                # Two clusters of one name cannot be in one account and region: their groups would be one.
+                export_name=client_security_group_export(settings.cluster_name),
+            )
         for name, value in {
             "ClusterName": settings.cluster_name,
             "RecordParameter": record_parameter(settings.cluster_name),
             "InitialClusterParameter": initial_cluster_parameter(settings.cluster_name),
-            "ClientSecurityGroupId": access.clients.security_group_id,
+            **({"AgentUrl": agent_file.s3_object_url} if settings.attach.attach else {}),
             "QueueUrl": controller.queue.queue_url,
             "DeadLetterQueueUrl": controller.dead_letter_queue.queue_url,
             "FunctionName": controller.function.function_name,
+            **domain,
         }.items():
             CfnOutput(self, name, value=value)

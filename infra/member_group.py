@@ -1,5 +1,7 @@
 """The Auto Scaling group whose instances are the members of the cluster."""
 
+from collections.abc import Iterable
+
 from aws_cdk import CfnTag, Fn, Stack
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
@@ -32,8 +34,7 @@ class MemberGroup(Construct):
         construct_id: str,
         *,
         settings: Settings,
-        vpc: ec2.IVpc,
-        subnets: ec2.SubnetSelection,
+        subnets: Iterable[ec2.ISubnet],
         security_group: ec2.ISecurityGroup,
         agent: s3_assets.Asset,
     ) -> None:
@@ -52,7 +53,7 @@ class MemberGroup(Construct):
             # Room for set-desired-capacity, and for a refresh that launches before it terminates.
             max_size=str(max(SIZES) + 1),
             desired_capacity=str(settings.size),
-            vpc_zone_identifier=vpc.select_subnets(subnet_type=subnets.subnet_type).subnet_ids,
+            vpc_zone_identifier=[subnet.subnet_id for subnet in subnets],
             launch_template=autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(
                 launch_template_id=template.ref, version=template.attr_latest_version_number
             ),

@@ -45,3 +45,15 @@ def client_certificate_requests(cluster_name: str) -> str:
 def client_certificates(cluster_name: str) -> str:
     """As ``certificates``, for clients by name."""
     return f"{parameter_prefix(cluster_name)}/client-certificates"
+
+
+def client_security_group_export(cluster_name: str) -> str:
+    """CloudFormation export with the id of the security group to attach to clients."""
+    # An attached group's name may have two characters that an export's may not.
+    name = cluster_name.replace("_", ":u:").replace(".", ":d:")
+    return f"etcd-aws-cluster-{name}-client-security-group"
+
+
+def domain(cluster_name: str, zone_name: str) -> str:
+    """The domain at and below which a cluster's names are."""
+    return f"{cluster_name.lower()}.{zone_name}"

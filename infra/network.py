@@ -1,19 +1,28 @@
 """The VPC, new or given, and the endpoints through which a VPC without internet access reaches AWS."""
 
+from collections.abc import Iterable
+
 from aws_cdk import Fn
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from infra.nag import acknowledge
+from infra.network_endpoints import S3
 from infra.settings.network import NetworkSettings
+from infra.settings.rules import KEY_PREFIX, SettingsError
 
-# What instances (ssm) and controller (all of them) call. Logs and traces leave a function outside of its VPC.
-_ENDPOINTS = {
-    "Ssm": ec2.InterfaceVpcEndpointAwsService.SSM,
-    "Autoscaling": ec2.InterfaceVpcEndpointAwsService.AUTOSCALING,
-    "Ec2": ec2.InterfaceVpcEndpointAwsService.EC2,
-    "Sqs": ec2.InterfaceVpcEndpointAwsService.SQS,
+_AWS_SERVICE = ec2.InterfaceVpcEndpointAwsService
+_SERVICES: dict[str, ec2.IInterfaceVpcEndpointService] = {
+    "ssm": _AWS_SERVICE.SSM,
+    "autoscaling": _AWS_SERVICE.AUTOSCALING,
+    "ec2": _AWS_SERVICE.EC2,
+    "sqs": _AWS_SERVICE.SQS,
+    "secretsmanager": _AWS_SERVICE.SECRETS_MANAGER,
+    # One for the world, reached across regions:
+    # https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-cross-region-privatelink-support.html
+    "route53": ec2.InterfaceVpcEndpointService("com.amazonaws.route53", 443),
 }
+_REGIONS = {"route53": "us-east-1"}
 
 
 class Network(Construct):
@@ -24,28 +33,66 @@ class Network(Construct):
         subnet_type = (
             ec2.SubnetType.PRIVATE_WITH_EGRESS if settings.egress == "nat" else ec2.SubnetType.PRIVATE_ISOLATED
         )
-        self.subnets = ec2.SubnetSelection(subnet_type=subnet_type)
         self.vpc: ec2.IVpc
         if settings.vpc_id:
             self.vpc = ec2.Vpc.from_lookup(self, "Vpc", vpc_id=settings.vpc_id)
         else:
             self.vpc = self._new_vpc(settings, subnet_type)
+        kind = self.vpc.select_subnets(subnet_type=subnet_type)
+        chosen = kind.subnets
+        # Until the CDK CLI has looked a given VPC up, a made-up one stands in for it.
+        if settings.subnet_ids and not kind.is_pending_lookup:
+            chosen = self._exactly(settings)
+        self.subnets: list[ec2.ISubnet] = chosen
 
-    def add_endpoints(self, security_group: ec2.ISecurityGroup, *, with_secrets: bool) -> None:
-        """Let whoever ``security_group`` admits reach the AWS APIs without leaving the VPC."""
-        # Secrets Manager asks KMS itself.
-        secrets = {"SecretsManager": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER} if with_secrets else {}
-        for name, service in (_ENDPOINTS | secrets).items():
+    def add_endpoints(self, names: Iterable[str], security_group: ec2.ISecurityGroup) -> None:
+        """Let whoever ``security_group`` admits reach AWS APIs, and all of the subnets S3, without leaving the VPC."""
+        for name in names:
+            construct_id = f"{name.capitalize()}Endpoint"
+            if name == S3:
+                ec2.GatewayVpcEndpoint(
+                    self,
+                    construct_id,
+                    vpc=self.vpc,
+                    service=ec2.GatewayVpcEndpointAwsService.S3,
+                    subnets=[ec2.SubnetSelection(subnets=self.subnets)],
+                )
+                continue
             ec2.InterfaceVpcEndpoint(
                 self,
-                f"{name}Endpoint",
+                construct_id,
                 vpc=self.vpc,
-                service=service,
-                subnets=self.subnets,
+                service=_SERVICES[name],
+                service_region=_REGIONS.get(name),
+                private_dns_enabled=True,
+                subnets=self._one_in_each_zone(),
                 security_groups=[security_group],
                 # The security groups say who may; the default would be the whole VPC.
                 open=False,
             )
+
+    def _exactly(self, settings: NetworkSettings) -> list[ec2.ISubnet]:
+        """Find the given subnets.
+
+        Raises:
+            SettingsError: The VPC does not have one of them, or it is public: a function there reaches nothing.
+        """
+        known = {subnet.subnet_id: subnet for subnet in (*self.vpc.private_subnets, *self.vpc.isolated_subnets)}
+        wanted = settings.subnet_ids.split(",")
+        missing = [subnet_id for subnet_id in wanted if subnet_id not in known]
+        if missing:
+            raise SettingsError(
+                f"{KEY_PREFIX}subnet_ids: got {', '.join(missing)}, "
+                f"expected private or isolated subnets of {settings.vpc_id}: {', '.join(sorted(known))}"
+            )
+        return [known[subnet_id] for subnet_id in wanted]
+
+    def _one_in_each_zone(self) -> ec2.SubnetSelection:
+        """Select subnets for interface endpoints: two in one zone are refused by EC2."""
+        by_zone: dict[str, ec2.ISubnet] = {}
+        for subnet in self.subnets:
+            by_zone.setdefault(subnet.availability_zone, subnet)
+        return ec2.SubnetSelection(subnets=list(by_zone.values()))
 
     def _new_vpc(self, settings: NetworkSettings, subnet_type: ec2.SubnetType) -> ec2.Vpc:
         with_nat = subnet_type == ec2.SubnetType.PRIVATE_WITH_EGRESS

@@ -44,39 +44,54 @@ _ADMINISTRATION = (
 
 
 class Pki(Construct):
-    """Empty where members have no certificates."""
+    """Empty where members have no certificates. ``hosts`` is the members' role, None where the group is not ours."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: Settings, controller: Controller, hosts: iam.Role
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        controller: Controller,
+        hosts: iam.Role | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
         self._controller = controller
-        self._hosts = hosts
         tls = settings.tls
-        if settings.pki == "automatic":
-            self._automatic()
+        if settings.pki == "automatic" and hosts:
+            self._automatic(hosts)
         elif settings.pki == "own":
             self._may_read(controller.role, tls.controller_tls_source)
-            self._may_read(hosts, tls.host_tls_source)
+            if hosts:
+                self._may_read(hosts, tls.host_tls_source)
         self._may_read(controller.role, tls.etcd_user_secret_arn)
 
-    def _automatic(self) -> None:
+    def _automatic(self, hosts: iam.Role) -> None:
         secret = self._ca_secret()
         function, role = self._controller.function, self._controller.role
         function.add_environment("CA_SECRET_ARN", secret.ref)
-        function.add_environment("HOST_ROLE_NAME", self._hosts.role_name)
+        function.add_environment("HOST_ROLE_NAME", hosts.role_name)
         name = self._settings.cluster_name
         paths = (certificate_requests(name), client_certificate_requests(name), certificates(name))
         below = [f"{path}/*" for path in paths]
         bundle = ca_bundle_parameter(name)
         _allow(role, ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], [secret.ref])
+        clients = f"{client_certificates(name)}/*"
         self._allow_parameters(role, ["ssm:GetParametersByPath"], [*paths, *below])
         self._allow_parameters(role, ["ssm:DeleteParameter"], below)
         self._allow_parameters(role, ["ssm:GetParameterHistory"], below[:1])
-        self._allow_parameters(role, ["ssm:GetParameter"], [*below, f"{client_certificates(name)}/*", bundle])
-        self._allow_parameters(self._hosts, ["ssm:PutParameter"], below[:1])
-        self._allow_parameters(self._hosts, ["ssm:GetParameter"], [f"{certificates(name)}/*", bundle])
+        self._allow_parameters(role, ["ssm:GetParameter"], [*below, clients, bundle])
+        for path, what in zip(
+            (*below, clients),
+            ("Requests of hosts", "Requests of clients", "Certificates of hosts", "Certificates of clients"),
+            strict=True,
+        ):
+            self._acknowledge_below(role, path, f"{what} of this one cluster, each by a name that is not known before.")
+        self._allow_parameters(hosts, ["ssm:PutParameter"], below[:1])
+        self._allow_parameters(hosts, ["ssm:GetParameter"], [f"{certificates(name)}/*", bundle])
+        self._acknowledge_below(hosts, below[0], "A host asks by its own instance id, which its launch makes up.")
+        self._acknowledge_below(hosts, below[2], "A host reads what the controller answered to its instance id.")
         self._controller.look_at(
             "CertificateRequestRule",
             f"Requests for certificates of {name}",
@@ -118,7 +133,7 @@ class Pki(Construct):
                         resources=["*"],
                         conditions={
                             "StringEquals": {
-                                "kms:ViaService": f"secretsmanager.{Stack.of(self).region}.amazonaws.com",
+                                "kms:ViaService": f"secretsmanager.{Stack.of(self).region}.{Stack.of(self).url_suffix}",
                                 "kms:CallerAccount": Stack.of(self).account,
                             }
                         },
@@ -139,19 +154,28 @@ class Pki(Construct):
         """Let a role read what an operator keeps somewhere; placeholders stand for any host."""
         source = source.replace("{instance_id}", "*").replace("{private_ip}", "*")
         if source.startswith(_SSM):
-            self._allow_parameters(role, ["ssm:GetParameter"], [source.removeprefix(_SSM)])
+            path = source.removeprefix(_SSM)
+            self._allow_parameters(role, ["ssm:GetParameter"], [path])
+            if "*" in path:
+                self._acknowledge_below(role, path, "One parameter a host, by what is not known before its launch.")
         elif source:
             # As it is, or without the six characters that Secrets Manager adds to a name.
             _allow(role, ["secretsmanager:GetSecretValue"], [source, f"{source}-??????"])
+            if "*" in source:
+                acknowledge_wildcard(role, source, "One secret a host, by what is not known before its launch.")
+                acknowledge_wildcard(
+                    role, f"{source}-??????", "The same secrets, where the ARN is given without what AWS adds to it."
+                )
 
     def _allow_parameters(self, role: iam.Role, actions: Sequence[str], names: Iterable[str]) -> None:
-        stack = Stack.of(self)
-        resources = [stack.format_arn(service="ssm", resource="parameter", resource_name=name[1:]) for name in names]
-        _allow(role, actions, resources)
+        _allow(role, actions, [self._parameter_arn(name) for name in names])
+
+    def _acknowledge_below(self, role: iam.Role, path: str, reason: str) -> None:
+        acknowledge_wildcard(role, self._parameter_arn(path), reason)
+
+    def _parameter_arn(self, name: str) -> str:
+        return Stack.of(self).format_arn(service="ssm", resource="parameter", resource_name=name[1:])
 
 
 def _allow(role: iam.Role, actions: Sequence[str], resources: Sequence[str]) -> None:
     role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=list(resources)))
-    for resource in resources:
-        if "*" in resource or "?" in resource:
-            acknowledge_wildcard(role, resource, "One parameter or secret a host, by an id that is not known before.")

@@ -47,6 +47,11 @@ class Control:
         found: dict[str, int] = self._call("/calls", None)
         return found
 
+    def permissions(self) -> list[dict[str, Any]]:
+        """Each ``role``, ``action`` and ``resource`` of a call that was checked, and whether it was ``allowed``."""
+        found: list[dict[str, Any]] = self._call("/permissions", None)
+        return found
+
     def tell(self, path: str, **told: object) -> dict[str, Any]:
         """Tell it something, for example ``tell("/pace", launch_s=1.0)``, and return what it says to that.
 

@@ -58,9 +58,11 @@ class Deployment:
         folder = CACHE / "lab-build" / f"synth-{key}"
         if not (folder / "manifest.json").exists():
             fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
+            # The CLI keeps what it looked up in the folder that it runs in, and the project's is no place for that.
+            here = self._scratch_project() if "etcd:vpc_id" in context else ROOT
             flags = [word for name, value in context.items() for word in ("--context", f"{name}={value}")]
             try:
-                self._cdk("synth", "--quiet", "--output", str(fresh), *flags, timeout_s=_SYNTH_S)
+                self._cdk("synth", "--quiet", "--output", str(fresh), *flags, timeout_s=_SYNTH_S, folder=here)
                 shutil.rmtree(folder, ignore_errors=True)
                 fresh.rename(folder)
             finally:
@@ -83,13 +85,23 @@ class Deployment:
         """
         self._cdk("destroy", "--app", str(app), "--all", "--force", timeout_s=_DEPLOY_S)
 
-    def _cdk(self, *arguments: str, timeout_s: float) -> None:
+    def _scratch_project(self) -> Path:
+        """A folder with nothing but the project's cdk.json, which runs the app where it is."""
+        folder = self._log.with_name("cdk-project")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        told = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
+        told["app"] = f"{sys.executable} {ROOT / 'app.py'}"
+        (folder / "cdk.json").write_text(json.dumps(told), encoding="utf-8")
+        return folder
+
+    def _cdk(self, *arguments: str, timeout_s: float, folder: Path = ROOT) -> None:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         command = [*cdk_command(), *arguments, "--no-notices"]
         with self._log.open("a+", encoding="utf-8") as log:
             start = log.tell()
             done = subprocess.run(
-                command, cwd=ROOT, env=self._environment(), stdout=log, stderr=log, timeout=timeout_s, check=False
+                command, cwd=folder, env=self._environment(), stdout=log, stderr=log, timeout=timeout_s, check=False
             )
             if done.returncode:
                 log.seek(start)

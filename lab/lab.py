@@ -11,6 +11,7 @@ from lab import clock, processes
 from lab.control import ControlError
 from lab.deployment import Deployment, function_platform
 from lab.mischief import Mischief
+from lab.old_group import OldGroup, old_group
 from lab.paths import DEFAULT_DIRECTORY, LabError, default_etcd
 from lab.proxies import proxy_group
 from lab.setup import agent_bundle, ministack_python
@@ -127,7 +128,9 @@ class Lab(Mischief):
             LabError: synth or deployment failed.
         """
         state = self.state
-        told = {"etcd:vpc_cidr": state.cidr, **function_platform(), **(context or {})}
+        given = dict(context or {})
+        network = {} if "etcd:vpc_id" in given else {"etcd:vpc_cidr": state.cidr}
+        told = {**network, **function_platform(), **given}
         deployment = self._deployment
         app = deployment.synth(told)
         if not state.app:
@@ -155,6 +158,18 @@ class Lab(Mischief):
             by_tag: let them find the cluster's group by its ``Name`` tag.
         """
         proxy_group(self.client, name=name, follows=self.group(), size=size, by_tag=by_tag)
+
+    def add_old_group(self, name: str, *, size: int = 3) -> OldGroup:
+        """Add a VPC and a group as a user of the old container has them, and take it for the lab's cluster.
+
+        Args:
+            name: name of the group.
+            size: number of its instances.
+        """
+        made = old_group(self.client, name=name, size=size, cidr=self.state.cidr)
+        self.state.cluster = name
+        self.state.save(self.directory)
+        return made
 
     # -- doing --------------------------------------------------------------------------------------------------------
 

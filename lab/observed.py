@@ -47,18 +47,33 @@ class Observed:
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
-    def client(self, service: str) -> Any:  # noqa: ANN401  # boto3 makes clients at run time
-        """A boto3 client of the local AWS."""
+    def client(self, service: str, *, role_arn: str = "", tries: int = 0) -> Any:  # noqa: ANN401  # made at run time
+        """A boto3 client of the local AWS.
+
+        Args:
+            service: boto3's name of it.
+            role_arn: the client acts as this role; default: as the account's root, who may do everything.
+            tries: how often a call is made that fails; default: boto3's.
+        """
         import boto3  # noqa: PLC0415  # slow, and not every command needs it
         from botocore.config import Config  # noqa: PLC0415
 
         environment = aws_environment(self.state.aws_endpoint)
+        keys = {
+            "AccessKeyId": environment["AWS_ACCESS_KEY_ID"],
+            "SecretAccessKey": environment["AWS_SECRET_ACCESS_KEY"],
+        }
+        if role_arn:
+            assumed = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="lab")
+            keys = assumed["Credentials"]
         session: Any = boto3.session.Session(
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys.get("SessionToken"),
             region_name=environment["AWS_REGION"],
         )
-        return session.client(service, endpoint_url=self.state.aws_endpoint, config=Config(proxies={}))
+        config = Config(proxies={}, retries={"total_max_attempts": tries} if tries else None)
+        return session.client(service, endpoint_url=self.state.aws_endpoint, config=config)
 
     @cached_property
     def autoscaling(self) -> Any:  # noqa: ANN401

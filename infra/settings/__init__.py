@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.settings.attach import CLUSTER_NAME, AttachSettings, attach_conflicts
 from infra.settings.conflicts import basic_conflicts, given_vpc_conflicts
 from infra.settings.controller import ControllerSettings
+from infra.settings.dns import DnsSettings, dns_conflicts
 from infra.settings.etcd import EtcdSettings
 from infra.settings.members import MemberSettings
-from infra.settings.network import NetworkSettings
-from infra.settings.rules import KEY_PREFIX, SettingsError, Text, WholeOf, setting
+from infra.settings.monitoring import MonitoringSettings, monitoring_conflicts
+from infra.settings.network import NetworkSettings, network_conflicts
+from infra.settings.rules import KEY_PREFIX, SettingsError, WholeOf, setting
 from infra.settings.timing import TimingSettings
 from infra.settings.tls import TlsSettings, tls_conflicts
 
@@ -28,10 +31,7 @@ class Settings:
     cluster_name: str = setting(
         "etcd",
         # It is also the group's name, a path part of SSM parameters, a message group and a part of the stack's name.
-        Text(
-            form=r"[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
-            expected="1 to 63 of A-Z a-z 0-9 -, a letter first and no - last",
-        ),
+        CLUSTER_NAME,
         "name of the cluster and of its Auto Scaling group",
     )
     size: int = setting(
@@ -40,12 +40,15 @@ class Settings:
         "voters that the cluster shall have",
         unit="members",
     )
+    attach: AttachSettings = field(default_factory=AttachSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     members: MemberSettings = field(default_factory=MemberSettings)
     etcd: EtcdSettings = field(default_factory=EtcdSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    dns: DnsSettings = field(default_factory=DnsSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
     controller: ControllerSettings = field(default_factory=ControllerSettings)
+    monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
 
     @property
     def uses_tls(self) -> bool:
@@ -96,17 +99,24 @@ class Settings:
 CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = (
     basic_conflicts,
     given_vpc_conflicts,
+    network_conflicts,
+    attach_conflicts,
     tls_conflicts,
+    dns_conflicts,
+    monitoring_conflicts,
 )
 """What is fine alone and not together, by part of the app; each gets the settings, and the keys as they were given."""
 
 _GROUPS: Mapping[str, type[Any]] = {
+    "attach": AttachSettings,
     "network": NetworkSettings,
     "members": MemberSettings,
     "etcd": EtcdSettings,
     "tls": TlsSettings,
+    "dns": DnsSettings,
     "timing": TimingSettings,
     "controller": ControllerSettings,
+    "monitoring": MonitoringSettings,
 }
 
 

@@ -48,7 +48,7 @@ def basic_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterator
             f"{KEY_PREFIX}nat_gateways: got {network.nat_gateways}, "
             f"expected at most {KEY_PREFIX}az_count, which is {network.az_count}"
         )
-    if network.egress == "endpoints" and not etcd.etcd_url.startswith("s3://"):
+    if network.egress == "endpoints" and not settings.attach.attach and not etcd.etcd_url.startswith("s3://"):
         yield (
             f"{KEY_PREFIX}etcd_url: got {etcd.etcd_url!r}, expected an s3:// address, "
             f"for with {KEY_PREFIX}egress=endpoints nothing else can be reached"

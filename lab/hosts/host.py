@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lab import processes
-from lab.hosts.user_data import agent_environment, environment_file
+from lab.hosts.user_data import agent_environment, environment_file, old_unit_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +26,7 @@ _DATA_DIR: Final = "/var/lib/etcd"
 _PKI_DIR: Final = "/etc/etcd/pki"
 _LISTEN_PEERS: Final = "ETCD_LISTEN_PEER_URLS"
 _LOOK_S: Final = 0.05
+_OLD_WAY: Final = Path(__file__).with_name("old_way.py")
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,10 @@ class Host(threading.Thread):
                 self._site.disks.unmount(self._id)
 
     def _serve(self) -> None:
+        old = old_unit_environment(str(self._facts["user_data"]), private_ipv4=str(self._facts["address"]))
+        if old is not None:
+            self._serve_the_old_way(old)
+            return
         try:
             given = agent_environment(str(self._facts["user_data"]))
         except ValueError as error:
@@ -119,6 +124,16 @@ class Host(threading.Thread):
         environment = self._agent_environment(given)
         while not self._off.is_set():
             if self._agent(environment) == 0 and self._etcd(environment) == 0:
+                self._note("etcd-stays-down")
+                return
+            self._off.wait(self._site.restart_s)
+
+    def _serve_the_old_way(self, unit: dict[str, str]) -> None:
+        """Do as the unit of a host without the agent does: the old container, once, then etcd with what it wrote."""
+        environment = self._agent_environment({"ETCD_DATA_DIR": unit["ETCD_DATA_DIR"]})
+        while not self._off.is_set():
+            process, _ = self._start("agent", [sys.executable, _OLD_WAY], environment)
+            if self._wait(process) == 0 and self._etcd(environment, unit) == 0:
                 self._note("etcd-stays-down")
                 return
             self._off.wait(self._site.restart_s)
@@ -151,11 +166,14 @@ class Host(threading.Thread):
         self._note("agent-done", code=code)
         return code
 
-    def _etcd(self, environment: dict[str, str]) -> int:
-        """Run etcd with the variables of the written file and no others. A proxy starts anew when its file changes."""
+    def _etcd(self, environment: dict[str, str], unit: Mapping[str, str] | None = None) -> int:
+        """Run etcd with the variables of the written file, those of its unit if it has any, and no others.
+
+        A proxy starts anew when its file changes.
+        """
         peers = Path(environment["ETCD_PEERS_FILE"])
         written = peers.read_text(encoding="utf-8")
-        variables = environment_file(written)
+        variables = {**(unit or {}), "ETCD_DATA_DIR": environment["ETCD_DATA_DIR"], **environment_file(written)}
         if self._site.links and _LISTEN_PEERS in variables:
             try:
                 variables[_LISTEN_PEERS] = self._site.links.open(self._id, variables[_LISTEN_PEERS])
@@ -164,9 +182,7 @@ class Host(threading.Thread):
                 return 1
         ended = threading.Event()
         watcher = self._watch(environment) if variables.get("ETCD_PROXY") == "on" else None
-        process, started = self._start(
-            "etcd", [self._site.etcd], {"ETCD_DATA_DIR": environment["ETCD_DATA_DIR"], **variables}
-        )
+        process, started = self._start("etcd", [self._site.etcd], variables)
         if self._site.links:
             self._site.links.runs(self._id, started.pid)
         (self.folder / "etcd.pid").write_text(f"{started.pid} {started.born}", encoding="ascii")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .orders import Orders
     from .player import Player
+    from .recorder import Recorder
 
 _LONGEST_WAIT_S: Final = 30.0
 _NEVER_S: Final = 1e9
@@ -34,6 +35,7 @@ class Control:
         faults: what is to go wrong.
         function: the function's processes.
         orders: what the hosts' process is to do.
+        recorder: which role called what.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Control:
         faults: Faults,
         function: Function,
         orders: Orders,
+        recorder: Recorder,
     ) -> None:
         self._player = player
         self._fleet = fleet
@@ -54,6 +57,7 @@ class Control:
         self._faults = faults
         self._function = function
         self._orders = orders
+        self._recorder = recorder
 
     def get(self, path: str, query: dict[str, str]) -> Any:  # noqa: ANN401  # JSON
         """Answer a question.
@@ -69,6 +73,8 @@ class Control:
                 return self._computers.listing(after, wait)
             case "/calls":
                 return self._faults.calls
+            case "/permissions":
+                return self._recorder.calls()
             case "/orders":
                 return self._orders.after(after, wait)
         raise KeyError(path)

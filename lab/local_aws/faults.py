@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 Response = tuple[int, dict[str, str], bytes]
 Handler = Callable[..., Awaitable[Response]]
+_REST_XML: Final = frozenset({"route53"})
 _QUERY: Final = "application/x-www-form-urlencoded"
 
 
@@ -71,9 +72,9 @@ class Faults:
 
 
 def failure(fault: Fault, service: str, headers: Mapping[str, str]) -> Response:
-    """An error in the words of the request's protocol: EC2's XML, the query protocol's XML, or JSON."""
+    """An error in the words of the request's protocol: XML of EC2, of REST or of the query protocol, or JSON."""
     message = "The lab was told to let this call fail."
-    if not headers.get("content-type", "").startswith(_QUERY):
+    if service not in _REST_XML and not headers.get("content-type", "").startswith(_QUERY):
         body = json.dumps({"__type": fault.code, "message": message}).encode()
         return fault.status, {"Content-Type": "application/x-amz-json-1.1"}, body
     error = f"<Code>{escape(fault.code)}</Code><Message>{message}</Message>"

@@ -23,6 +23,7 @@ from .faults import Faults
 from .journal import Journal
 from .orders import Orders
 from .player import Player, Post
+from .recorder import Recorder
 from .wire import QueryProtocol
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def assemble(metadata_port: int) -> Control:
         ec2_api,
         network_types,
         secret_versions,
+        zones,
     )
     from .fleet import Ec2Fleet  # noqa: PLC0415
     from .function import Function  # noqa: PLC0415
@@ -101,7 +103,7 @@ def assemble(metadata_port: int) -> Control:
         }
         eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
-    journal, faults = Journal(), Faults()
+    journal, faults, recorder = Journal(), Faults(), Recorder()
     function = Function(journal)
     computers = Computers(
         describe=lambda instance_id: _describe(player, scope, instance_id),
@@ -116,7 +118,8 @@ def assemble(metadata_port: int) -> Control:
         autoscaling._ACTION_MAP[operation] = _api(player, protocol, operation)
     cloudformation.install(player, protocol)
     network_types.install()
-    authorization.install(lambda instance_id: _group_of(player, instance_id))
+    zones.install()
+    authorization.install(lambda instance_id: _group_of(player, instance_id), recorder)
     ec2_api.install(fleet, player.wake)
     secret_versions.install()
     handlers = app.SERVICE_HANDLERS
@@ -135,6 +138,7 @@ def assemble(metadata_port: int) -> Control:
         faults=faults,
         function=function,
         orders=Orders(),
+        recorder=recorder,
     )
 
 

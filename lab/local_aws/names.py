@@ -10,8 +10,19 @@ VERSION: Final = "1.5.33"
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "ministack.app": ("main", "pin_request_origin", "AUTH", "SERVICE_HANDLERS"),
-    "ministack.core.iam_actions": ("access_denied_response", "extract_iam_action", "extract_resource_arn"),
-    "ministack.core.iam_evaluator": ("enforce", "pin_request_origin", "request_caller_arn"),
+    "ministack.core.iam_actions": (
+        "access_denied_response",
+        "extract_iam_action",
+        "extract_resource_arn",
+        "request_tag_context",
+    ),
+    "ministack.core.iam_evaluator": (
+        "AuthError",
+        "enforce",
+        "pin_request_origin",
+        "request_caller_arn",
+        "resolve_principal",
+    ),
     "ministack.core.lambda_runtime": ("_lock", "_workers", "execution_credentials"),
     "ministack.core.responses": (
         "error_response_json",
@@ -38,6 +49,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "ministack.services.eventbridge": ("_put_events",),
     "ministack.services.iam": ("_instance_profiles",),
     "ministack.services.kms": ("_resolve_key",),
+    "ministack.services.route53": ("_records", "_zones"),
     "ministack.services.secretsmanager": ("_create_secret", "_put_secret_value", "_resolve", "_secrets"),
     "ministack.services.ssm": ("_parameter_history", "_parameters", "_put_parameter", "_reserved_name_error"),
     "ministack.services.sts": ("register_session",),

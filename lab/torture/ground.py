@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import itertools
 import shutil
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from lab import Lab
 from lab.paths import CACHE, LabError, durable_etcd
@@ -96,6 +96,11 @@ class Ground:
         else:
             self._down()
         return result
+
+    def refused(self) -> list[dict[str, Any]]:
+        """The calls that the roles' policies did not let pass, since this ground's lab was started."""
+        calls = self._lab.control.permissions() if self._lab else []
+        return [call for call in calls if not call["allowed"]]
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

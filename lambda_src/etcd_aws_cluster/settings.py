@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from .core.dns import SERVICES, Domain
 from .core.errors import SettingError
 from .core.policy import Policy
 
@@ -21,7 +22,7 @@ _SCHEMES = r"https?"
 _MAX_PORT = 65_535
 _MANAGED = r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+"
 _GENERATION = r"[1-9][0-9]{0,2}"
-_DNS_NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+_DNS_NAME = r"(?:\{instance_id\}\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +60,12 @@ class Settings:
         etcd_read_timeout: For one call to one member, after the connection is made.
         etcd_poll_interval: Between two looks at etcd while something is expected of it.
         aws_poll_interval: The least time between two reads of the group within one run.
+        etcd_quota_bytes: The quota of etcd's database, where etcd itself does not tell.
+        group_is_attached: The group, hooks apart, is not of this stack.
         run_reserve: A run starts nothing new when less time than this is left of the function's timeout.
         etcd_user_secret: ARN of the secret with username and password; empty where etcd has no users.
+        dns_zone_id: Of the hosted zone that has the cluster's names; empty where it has none.
+        domain: Where the names are; None where there are none.
     """
 
     cluster_name: str
@@ -73,9 +78,13 @@ class Settings:
     etcd_read_timeout: timedelta
     etcd_poll_interval: timedelta
     aws_poll_interval: timedelta
+    etcd_quota_bytes: int
     run_reserve: timedelta
     pki: PkiSettings
     etcd_user_secret: str
+    group_is_attached: bool
+    dns_zone_id: str = ""
+    domain: Domain | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -85,21 +94,28 @@ class Settings:
             SettingError: Names every setting that is missing or wrong, its value, and what was expected.
         """
         read = _Reader(environ)
+        policy = _policy(read)
         settings = cls(
             cluster_name=read.text("CLUSTER_NAME", r"[A-Za-z0-9_.-]{1,100}"),
             parameter_prefix=read.text("PARAMETER_PREFIX", r"(/[A-Za-z0-9_.-]+)+"),
             launch_hook_name=read.text("LAUNCH_HOOK_NAME", r"[A-Za-z0-9_/-]{1,255}"),
             terminate_hook_name=read.text("TERMINATE_HOOK_NAME", r"[A-Za-z0-9_/-]{1,255}"),
             dead_letter_queue_url=read.text("DEAD_LETTER_QUEUE_URL", r"https?://\S+"),
-            policy=_policy(read),
+            policy=policy,
             etcd_connect_timeout=read.duration("ETCD_CONNECT_TIMEOUT_S", 1, low=0.05, high=10),
             etcd_read_timeout=read.duration("ETCD_READ_TIMEOUT_S", 2, low=0.05, high=20),
             etcd_poll_interval=read.duration("ETCD_POLL_INTERVAL_MS", 100, low=10, high=10_000, unit=_MILLISECOND),
             aws_poll_interval=read.duration("AWS_POLL_INTERVAL_S", 2, low=0.1, high=60),
+            etcd_quota_bytes=read.whole("ETCD_QUOTA_BACKEND_BYTES", 2**31, low=2**20, high=2**40),
             run_reserve=read.duration("RUN_RESERVE_S", 10, low=1, high=600),
             pki=_pki(read),
             etcd_user_secret=read.text("ETCD_USER_SECRET_ARN", f"|{_MANAGED}", default=""),
+            group_is_attached=read.text("GROUP_IS_ATTACHED", "true|false", default="false") == "true",
+            dns_zone_id=read.text("DNS_ZONE_ID", r"|Z[A-Z0-9]{1,31}", default=""),
+            domain=_domain(read, policy.client_port),
         )
+        if settings.domain and not settings.dns_zone_id:
+            read.problem("DNS_ZONE_ID", settings.dns_zone_id, "the id of the zone that DNS_ZONE_NAME names")
         read.finish()
         return settings
 
@@ -141,6 +157,21 @@ def _pki(read: _Reader) -> PkiSettings:
     )
 
 
+def _domain(read: _Reader, client_port: int) -> Domain | None:
+    """Where the names are: below a zone that is shared with other clusters, for each cluster in a domain of its own."""
+    zone = read.text("DNS_ZONE_NAME", r"|[a-z0-9-]+(\.[a-z0-9-]+)+", default="")
+    ttl = read.duration("DNS_TTL_S", 30, low=1, high=86_400)
+    schemes = read.text("DNS_CLIENT_SCHEMES", rf"{_SCHEMES}(,{_SCHEMES})?", default="http").split(",")
+    if not zone:
+        return None
+    return Domain(
+        name=f"{read.text('CLUSTER_NAME', '.*').lower()}.{zone}",
+        ttl_s=int(ttl.total_seconds()),
+        schemes=tuple(s for s in SERVICES if s in schemes),
+        client_port=client_port,
+    )
+
+
 class _Reader:
     """Reads settings one by one and collects what is wrong with them, so that all of it is told at once."""
 
@@ -159,9 +190,12 @@ class _Reader:
         return value or ""
 
     def port(self, name: str, default: int) -> int:
+        return self.whole(name, default, low=1, high=_MAX_PORT, what="a port")
+
+    def whole(self, name: str, default: int, *, low: int, high: int, what: str = "a whole number") -> int:
         value = self._environ.get(name, str(default))
-        if not (value.isascii() and value.isdigit() and 1 <= int(value) <= _MAX_PORT):
-            self.problem(name, value, f"a port from 1 to {_MAX_PORT}")
+        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+            self.problem(name, value, f"{what} from {low} to {high}")
             return default
         return int(value)
 

@@ -14,10 +14,13 @@ import boto3.session
 from botocore.config import Config
 
 from .app.chores import Chore
+from .app.names import KeepNames
 from .app.reconcile import Pace, Reconciler, RunReport
 from .aws.autoscaling import AutoScalingInstanceGroup
 from .aws.certificate_parameters import SsmCertificateTray
 from .aws.dead_letters import DeadLetterQueue
+from .aws.hook_watch import HookWatch
+from .aws.hosted_zone import HostedZone
 from .aws.parameter_store import SsmRecordStore
 from .aws.secrets import SecretReader, SecretsManagerVault
 from .core.model import Transition
@@ -36,6 +39,12 @@ _CLIENT_CONFIG = Config(
     connect_timeout=2,  # seconds
     read_timeout=4,  # seconds
     retries={"mode": "standard", "total_max_attempts": 2},
+)
+# A chore's calls come before what the cluster waits for: one that hangs costs this and is not repeated for a while.
+_CHORE_CONFIG = Config(
+    connect_timeout=1,  # seconds
+    read_timeout=2,  # seconds
+    retries={"mode": "standard", "total_max_attempts": 1},
 )
 
 
@@ -85,14 +94,16 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
     ssm = session.client("ssm", config=_CLIENT_CONFIG)
     secrets_manager = functools.cache(lambda: session.client("secretsmanager", config=_CLIENT_CONFIG))
     secrets = SecretReader(secrets_manager=secrets_manager, ssm=ssm)
+    autoscaling = session.client("autoscaling", config=_CLIENT_CONFIG)
+    hook_names = {
+        Transition.LAUNCHING: settings.launch_hook_name,
+        Transition.TERMINATING: settings.terminate_hook_name,
+    }
     group = AutoScalingInstanceGroup(
-        autoscaling=session.client("autoscaling", config=_CLIENT_CONFIG),
+        autoscaling=autoscaling,
         ec2=session.client("ec2", config=_CLIENT_CONFIG),
         name=settings.cluster_name,
-        hook_names={
-            Transition.LAUNCHING: settings.launch_hook_name,
-            Transition.TERMINATING: settings.terminate_hook_name,
-        },
+        hook_names=hook_names,
     )
     pki = _pki(settings, telemetry=telemetry, group=group, ssm=ssm, secrets=secrets, secrets_manager=secrets_manager)
     user_secret = settings.etcd_user_secret
@@ -102,6 +113,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         tls=pki.tls,
         login=Login((lambda: parse_user(user_secret, secrets.read(user_secret))) if user_secret else None),
     )
+    watch = HookWatch(autoscaling=autoscaling, group=settings.cluster_name, hook_names=hook_names)
     reconciler = Reconciler(
         members=etcd,
         group=group,
@@ -110,7 +122,8 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         policy=settings.policy,
         telemetry=telemetry,
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
-        chores=pki.chores,
+        quota_bytes=settings.etcd_quota_bytes,
+        chores=[*pki.chores, *([watch] if settings.group_is_attached else []), *_chores(settings, session)],
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:
@@ -177,3 +190,12 @@ def _pki(
     )
     issue = functools.partial(identity.issued_material, authorities, clock.now)
     return _Pki(tls=identity.ClientIdentity(issue, now=clock.now), chores=(desk,))
+
+
+def _chores(settings: Settings, session: boto3.session.Session) -> list[Chore]:
+    """What the controller does besides, by the settings that ask for it."""
+    chores: list[Chore] = []
+    if settings.domain:
+        zone = HostedZone(client=session.client("route53", config=_CHORE_CONFIG), zone_id=settings.dns_zone_id)
+        chores.append(KeepNames(zone=zone, domain=settings.domain, clock=SystemClock()))
+    return chores

@@ -19,6 +19,7 @@ SETTINGS = {
     "etcd:launch_hook_timeout_s": "120",
     "etcd:replacement_wait_s": "20",
     "etcd:unresponsive_grace_s": "2",
+    "etcd:dns_zone_name": "example.internal",
 }
 
 
@@ -47,6 +48,17 @@ class Deployed:
     def voters(self) -> set[str]:
         """Return the names of etcd's voters, by etcdctl."""
         return self.lab.etcdctl.voters()
+
+    def names(self) -> dict[tuple[str, str], set[str]]:
+        """Return the values of all records that the zone holds beside its own, by name and type."""
+        route53 = self.lab.client("route53")
+        (zone,) = route53.list_hosted_zones_by_name(DNSName="example.internal")["HostedZones"]
+        found = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+        return {
+            (r["Name"], r["Type"]): {each["Value"] for each in r["ResourceRecords"]}
+            for r in found
+            if r["Type"] not in {"SOA", "NS"}
+        }
 
     def is_settled(self, count: int) -> bool:
         """Whether the group has that many instances, all in service, and exactly those vote."""

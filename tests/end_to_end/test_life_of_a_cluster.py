@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import signal
 
 import pytest
 
+from etcd_aws_cluster.aws.autoscaling import AutoScalingInstanceGroup
+from etcd_aws_cluster.core.model import InstanceId
 from lab.writer import Writer
 from tests.end_to_end.conftest import SETTINGS, SETTLE_S, Deployed
+from tests.end_to_end.deployed_roles import DeployedRoles
+from tests.permissions import not_granted, unused
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.real_etcd, pytest.mark.timeout(900)]
 
@@ -170,10 +176,69 @@ def test_with_the_quorum_lost_nobody_is_let_go_and_all_goes_on_when_it_is_back(d
     assert len({m["ID"] for m in lab.etcdctl.members()} & members) >= 1
 
 
+def test_with_a_record_that_cannot_be_read_a_leaver_is_kept_waiting_until_it_can(deployed: Deployed) -> None:
+    lab, ssm = deployed.lab, deployed.lab.client("ssm")
+    name = f"/etcd-aws-cluster/{lab.state.cluster}/record"
+    good = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    ssm.put_parameter(Name=name, Value="not JSON", Overwrite=True)
+    leaver = min(lab.instances())
+    lab.autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=leaver, ShouldDecrementDesiredCapacity=False)
+    lab.wait_for(lambda: lab.instances().get(leaver) == "Terminating:Wait", SETTLE_S, "the termination hook")
+    before = deployed.calls()
+    assert deployed.tick()["reason"] == "RECORD_UNUSABLE"
+    assert (deployed.calls() - before)["autoscaling:RecordLifecycleActionHeartbeat"]
+    assert lab.instances()[leaver] == "Terminating:Wait"
+    ssm.put_parameter(Name=name, Value=good, Overwrite=True)
+    lab.wait_for(lambda: leaver not in lab.instances(), SETTLE_S, "the leaver to be gone")
+    lab.wait_for(lambda: deployed.tick() and deployed.is_settled(3), SETTLE_S, "three voters in service")
+
+
 def test_no_lifecycle_action_was_completed_over_and_over(deployed: Deployed) -> None:
     held = [t for t in deployed.lab.transitions() if t["kind"] == "lifecycle" and t["to"].endswith(":Wait")]
     # Twice at most: a reply that was lost, or a group that does not show the completion yet.
     assert len(held) <= deployed.calls()["autoscaling:CompleteLifecycleAction"] <= 2 * len(held)
+
+
+def test_a_warm_pool_is_read_as_soon_as_the_group_has_one(deployed: Deployed) -> None:
+    group = deployed.lab.state.cluster
+    deployed.lab.autoscaling.put_warm_pool(AutoScalingGroupName=group, MinSize=0, MaxGroupPreparedCapacity=0)
+    before = deployed.calls()
+    assert deployed.tick()["decision"] == "Settled"
+    deployed.lab.autoscaling.delete_warm_pool(AutoScalingGroupName=group)
+    assert (deployed.calls() - before)["autoscaling:DescribeWarmPool"]
+
+
+def test_an_instance_may_download_what_its_boot_script_does(deployed: Deployed) -> None:
+    lab = deployed.lab
+    (version,) = lab.client("ec2").describe_launch_template_versions(
+        LaunchTemplateId=lab.group()["LaunchTemplate"]["LaunchTemplateId"], Versions=["$Latest"]
+    )["LaunchTemplateVersions"]
+    script = base64.b64decode(version["LaunchTemplateData"]["UserData"]).decode()
+    s3 = lab.client("s3", role_arn=DeployedRoles(lab).serving("ec2.amazonaws.com"))
+    addresses = re.findall(r"^fetch 's3://([^/]+)/([^']+)'", script, re.MULTILINE)
+    assert addresses
+    for bucket, key in addresses:
+        assert s3.get_object(Bucket=bucket, Key=key)["ContentLength"]
+
+
+def test_the_controller_may_ask_whether_a_host_is_up_as_it_does_for_an_etcd_without_learners(
+    deployed: Deployed,
+) -> None:
+    role_arn = DeployedRoles(deployed.lab).serving("lambda.amazonaws.com")
+    group = AutoScalingInstanceGroup(
+        autoscaling=deployed.lab.client("autoscaling", role_arn=role_arn),
+        ec2=deployed.lab.client("ec2", role_arn=role_arn),
+        name=deployed.lab.state.cluster,
+        hook_names={},
+    )
+    assert all(group.passes_status_checks(InstanceId(each)) for each in deployed.lab.instances())
+
+
+def test_the_roles_did_all_that_they_are_granted_and_nothing_else(deployed: Deployed) -> None:
+    roles = DeployedRoles(deployed.lab)
+    grants, calls = roles.grants(), roles.calls()
+    assert not_granted(grants, calls) == []
+    assert unused(grants, calls) == []
 
 
 def test_destroyed_and_deployed_again_a_new_generation_forms(deployed: Deployed) -> None:
@@ -182,6 +247,7 @@ def test_destroyed_and_deployed_again_a_new_generation_forms(deployed: Deployed)
     record = lab.record()
     assert record is not None
     assert not [h for h in lab.hosts() if h["powered"]]
+    assert not lab.client("route53").list_hosted_zones()["HostedZones"]
     lab.deploy(SETTINGS)
     lab.wait_in_service(3, SETTLE_S)
     after = lab.record()

@@ -31,3 +31,4 @@ def test_a_seed_passes(ground: Ground, seed: int) -> None:
     result = ground.play(seed)
     assert result.problems == []
     assert result.writes > 0
+    assert ground.refused() == []

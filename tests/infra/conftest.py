@@ -1,4 +1,4 @@
-"""Two templates, made once: with NAT gateways (the default), and with endpoints."""
+"""Templates, made once: with NAT gateways (the default), with endpoints, and with endpoints and names."""
 
 from typing import Any
 
@@ -17,3 +17,9 @@ def template() -> dict[str, Any]:
 def template_with_endpoints() -> dict[str, Any]:
     """The template of a VPC without internet access, with etcd from S3."""
     return synthesize(ENDPOINTS)
+
+
+@pytest.fixture(scope="session")
+def template_with_names() -> dict[str, Any]:
+    """The template of such a VPC with DNS names and https."""
+    return synthesize({**ENDPOINTS, "etcd:dns_zone_name": "example.internal", "etcd:etcd_client_scheme": "https"})

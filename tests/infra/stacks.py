@@ -19,6 +19,31 @@ ROOT = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
 """Where the command-line tools of requirements-dev.txt are."""
 ENDPOINTS = {"etcd:egress": "endpoints", "etcd:etcd_url": "s3://archives/etcd/etcd.tar.gz"}
+ATTACHED: dict[str, Any] = {
+    "etcd:attach": True,
+    "etcd:cluster_name": "legacy_etcd.prod",
+    "etcd:vpc_id": "vpc-0123456789abcdef0",
+    "etcd:members_security_group_id": "sg-0123456789abcdef0",
+}
+SOMEWHERE = cdk.Environment(account="111122223333", region="eu-west-1")
+# What the CDK CLI would have found out about the VPC of ATTACHED; CDK's own stand-in has ids that are none.
+_LOOKED_UP = (
+    f"vpc-provider:account={SOMEWHERE.account}:filter.vpc-id={ATTACHED['etcd:vpc_id']}"
+    f":region={SOMEWHERE.region}:returnAsymmetricSubnets=true"
+)
+_SUBNET = {
+    "subnetId": "subnet-0123456789abcdef0",
+    "cidr": "10.0.0.0/24",
+    "availabilityZone": "eu-west-1a",
+    "routeTableId": "rtb-0123456789abcdef0",
+}
+ATTACHED[_LOOKED_UP] = {
+    "vpcId": "vpc-0123456789abcdef0",
+    "vpcCidrBlock": "10.0.0.0/16",
+    "ownerAccountId": "111122223333",
+    "availabilityZones": [],
+    "subnetGroups": [{"name": "Members", "type": "Private", "subnets": [_SUBNET]}],
+}
 PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-west-1",

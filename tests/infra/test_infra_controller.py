@@ -1,4 +1,4 @@
-"""The controller, its queue, its events and its alarms."""
+"""The controller, its queue and its events."""
 
 import dataclasses
 import importlib
@@ -15,7 +15,7 @@ from infra.settings.etcd import EtcdSettings
 from infra.settings.rules import Whole
 from infra.settings.timing import TimingSettings
 from tests.infra.stacks import of_type, only, synthesize, text
-from tests.infra.test_infra_members import allowed
+from tests.infra.test_infra_members import allowed, role_of
 
 Template = dict[str, Any]
 FUNCTION = "AWS::Lambda::Function"
@@ -47,6 +47,7 @@ def test_the_environment_is_exactly_what_was_agreed(template: Template) -> None:
         "ETCD_PEER_SCHEME": "http",
         "ETCD_CLIENT_PORT": "2379",
         "ETCD_SERVER_PORT": "2380",
+        "ETCD_QUOTA_BACKEND_BYTES": "2147483648",
         "ETCD_PKI": "off",
         "GATHER_WINDOW_S": "300",
         "FORMATION_TIMEOUT_S": "600",
@@ -169,14 +170,10 @@ def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> Non
         "*": {
             "autoscaling:DescribeAutoScalingGroups",
             "autoscaling:DescribeWarmPool",
-            "ec2:AssignPrivateIpAddresses",
-            "ec2:CreateNetworkInterface",
-            "ec2:DeleteNetworkInterface",
             "ec2:DescribeInstanceStatus",
             "ec2:DescribeInstances",
             "ec2:DescribeNetworkInterfaces",
             "ec2:DescribeSubnets",
-            "ec2:UnassignPrivateIpAddresses",
             "xray:PutTelemetryRecords",
             "xray:PutTraceSegments",
         },
@@ -190,34 +187,31 @@ def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> Non
             "ssm:PutParameter",
         },
         f"<{dead}.Arn>": {"sqs:SendMessage"},
-        f"<{main}.Arn>": {
-            "sqs:ChangeMessageVisibility",
-            "sqs:DeleteMessage",
-            "sqs:GetQueueAttributes",
-            "sqs:GetQueueUrl",
-            "sqs:ReceiveMessage",
+        "arn:aws:ec2:eu-west-1:111122223333:*/*": {
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
+            "ec2:UnassignPrivateIpAddresses",
         },
+        f"<{main}.Arn>": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
         f"<{log}.Arn>": {"logs:CreateLogStream", "logs:PutLogEvents"},
     }
 
 
-def test_alarms_for_lost_quorum_dead_letters_and_silence(template: Template) -> None:
-    alarms = {
-        alarm["Properties"]["MetricName"]: alarm["Properties"]
-        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+def test_what_lambda_needs_the_role_for_is_denied_to_the_functions_own_code(template: Template) -> None:
+    ((function, _),) = of_type(template, FUNCTION).items()
+    (statement,) = (
+        statement
+        for policy in of_type(template, "AWS::IAM::Policy").values()
+        if {"Ref": role_of(template, "lambda.amazonaws.com")} in policy["Properties"]["Roles"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+    )
+    assert statement["Condition"] == {"ArnEquals": {"lambda:SourceFunctionArn": {"Fn::GetAtt": [function, "Arn"]}}}
+    granted = {action for actions in allowed(template, "lambda.amazonaws.com").values() for action in actions}
+    assert set(statement["Action"]) == {
+        action for action in granted if "NetworkInterface" in action or "PrivateIp" in action or "Subnet" in action
     }
-    assert alarms.keys() == {"QuorumLost", "ApproximateNumberOfMessagesVisible", "Tick"}
-    for metric in ("QuorumLost", "Tick"):
-        assert alarms[metric]["Namespace"] == "EtcdAwsCluster"
-        assert alarms[metric]["Dimensions"] == [{"Name": "cluster", "Value": "etcd"}]
-    assert alarms["Tick"]["TreatMissingData"] == "breaching"
-    assert "AlarmActions" not in alarms["QuorumLost"]
-
-
-def test_alarms_go_to_the_given_topic() -> None:
-    topic = "arn:aws:sns:eu-west-1:111122223333:on-call"
-    for alarm in of_type(synthesize({"etcd:alarm_topic_arn": topic}), "AWS::CloudWatch::Alarm").values():
-        assert alarm["Properties"]["AlarmActions"] == [topic]
 
 
 def test_another_cluster_name_is_used_everywhere() -> None:

@@ -6,7 +6,12 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 
-from tests.infra.stacks import make_stack, of_type, only, text
+from infra.network_costs import render_costs
+from infra.network_endpoints import endpoints_to_make, needed_endpoints
+from infra.settings import Settings
+from infra.settings.rules import SettingsError
+from tests.infra.stacks import ENDPOINTS as WITH_ENDPOINTS
+from tests.infra.stacks import ROOT, make_stack, of_type, only, synthesize, text
 
 Template = dict[str, Any]
 
@@ -28,6 +33,52 @@ def rules(template: Template, direction: str) -> set[tuple[str, str, int]]:
     return found
 
 
+ACCOUNT = cdk.Environment(account="111122223333", region="eu-west-1")
+GIVEN = {"etcd:vpc_id": "vpc-12345678"}
+SUBNETS = {
+    "Public": ["subnet-aaaa0001"],
+    "Private": ["subnet-bbbb0001", "subnet-bbbb0002", "subnet-bbbb0003"],
+    "Isolated": ["subnet-cccc0001", "subnet-cccc0002", "subnet-cccc1001"],
+}
+GIVEN_ENDPOINTS = {**GIVEN, **WITH_ENDPOINTS, "etcd:given_vpc_endpoints": "all"}
+
+
+def looked_up() -> dict[str, Any]:
+    """Context as the CDK CLI writes it after it has looked the VPC up; the last digit of a subnet is its zone."""
+    groups = [
+        {
+            "name": kind,
+            "type": kind,
+            "subnets": [
+                {
+                    "subnetId": subnet,
+                    "cidr": f"10.0.{number}.0/24",
+                    "availabilityZone": f"eu-west-1{'-abc'[int(subnet[-1])]}",
+                    "routeTableId": f"rtb-{subnet[-8:]}",
+                }
+                for number, subnet in enumerate(subnets)
+            ],
+        }
+        for kind, subnets in SUBNETS.items()
+    ]
+    vpc = {"vpcId": "vpc-12345678", "vpcCidrBlock": "10.0.0.0/16", "availabilityZones": [], "subnetGroups": groups}
+    key = "vpc-provider:account=111122223333:filter.vpc-id=vpc-12345678:region=eu-west-1:returnAsymmetricSubnets=true"
+    return {key: vpc}
+
+
+def in_given_vpc(context: dict[str, Any]) -> Template:
+    """The template in the VPC of :func:`looked_up`."""
+    return dict(assertions.Template.from_stack(make_stack({**looked_up(), **context}, env=ACCOUNT)).to_json())
+
+
+def used_subnets(template: Template) -> tuple[list[str], list[str]]:
+    """Where the members are, and where the function is."""
+    return (
+        only(template, "AWS::AutoScaling::AutoScalingGroup")["VPCZoneIdentifier"],
+        only(template, "AWS::Lambda::Function")["VpcConfig"]["SubnetIds"],
+    )
+
+
 MEMBERS, CONTROLLER, CLIENTS = "etcd members", "etcd controller", "Attach to whatever shall use etcd"
 ENDPOINTS = "AWS APIs of the etcd cluster"
 
@@ -38,6 +89,35 @@ def test_peers_talk_among_themselves_and_clients_must_be_declared(template: Temp
         (MEMBERS, CONTROLLER, 2379),
         (MEMBERS, CLIENTS, 2379),
     }
+
+
+def test_the_clients_group_is_exported_under_the_clusters_name() -> None:
+    for name in ("etcd", "orders"):
+        template = synthesize({"etcd:cluster_name": name})
+        output = template["Outputs"]["ClientSecurityGroupId"]
+        assert output["Export"] == {"Name": f"etcd-aws-cluster-{name}-client-security-group"}
+        ((exported, _),) = (
+            (key, group)
+            for key, group in of_type(template, "AWS::EC2::SecurityGroup").items()
+            if group["Properties"]["GroupDescription"] == CLIENTS
+        )
+        assert text(output["Value"]) == f"<{exported}.GroupId>"
+
+
+def test_nobody_has_a_public_address(template: Template) -> None:
+    data = only(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
+    assert [card["AssociatePublicIpAddress"] for card in data["NetworkInterfaces"]] == [False]
+    for subnet in of_type(template, "AWS::EC2::Subnet").values():
+        assert subnet["Properties"]["MapPublicIpOnLaunch"] is False
+
+
+@pytest.mark.parametrize("size", ["3", "5"])
+def test_members_are_in_three_zones_whatever_their_number(size: str) -> None:
+    template = synthesize({"etcd:size": size})
+    subnets = of_type(template, "AWS::EC2::Subnet")
+    used = only(template, "AWS::AutoScaling::AutoScalingGroup")["VPCZoneIdentifier"]
+    zones = {str(subnets[each["Ref"]]["Properties"]["AvailabilityZone"]) for each in used}
+    assert len(zones) == len(used) == 3
 
 
 def test_every_way_out_is_named(template: Template) -> None:
@@ -85,10 +165,112 @@ def test_the_new_vpc_has_as_many_zones_as_asked_for(zones: int) -> None:
     template.resource_count_is("AWS::EC2::Subnet", 2 * zones)
 
 
+@pytest.mark.parametrize(
+    ("context", "more"),
+    [
+        ({}, set()),
+        ({"etcd:etcd_client_scheme": "https"}, {"secretsmanager"}),
+        ({"etcd:tls_transition": "true"}, {"secretsmanager"}),
+        (
+            {
+                "etcd:etcd_client_scheme": "https",
+                "etcd:pki": "own",
+                "etcd:controller_tls_source": "ssm:/tls/controller",
+                "etcd:host_tls_source": "ssm:/tls/{instance_id}",
+            },
+            set(),
+        ),
+        (
+            {
+                "etcd:etcd_client_scheme": "https",
+                "etcd:pki": "own",
+                "etcd:controller_tls_source": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tls",
+            },
+            {"secretsmanager"},
+        ),
+        (
+            {"etcd:etcd_user_secret_arn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:root"},
+            {"secretsmanager"},
+        ),
+        ({"etcd:dns_zone_name": "example.internal"}, {"route53"}),
+    ],
+)
+def test_an_endpoint_is_there_when_it_is_needed_and_only_then(context: dict[str, str], more: set[str]) -> None:
+    settings = Settings.from_context({**WITH_ENDPOINTS, **context})
+    assert set(needed_endpoints(settings)) == {"ssm", "autoscaling", "ec2", "sqs", "s3"} | more
+
+
+def test_with_nat_gateways_there_is_no_interface_endpoint(template: Template) -> None:
+    assert [each["Properties"]["VpcEndpointType"] for each in of_type(template, "AWS::EC2::VPCEndpoint").values()] == [
+        "Gateway"
+    ]
+    assert endpoints_to_make(Settings()) == ()
+
+
+def test_route_53_is_reached_in_the_one_region_that_has_it(template_with_names: Template) -> None:
+    (endpoint,) = (
+        each["Properties"]
+        for each in of_type(template_with_names, "AWS::EC2::VPCEndpoint").values()
+        if text(each["Properties"]["ServiceName"]) == "com.amazonaws.route53"
+    )
+    assert endpoint["ServiceRegion"] == "us-east-1"
+    assert endpoint["PrivateDnsEnabled"] is True
+
+
 def test_a_given_vpc_is_looked_up_and_not_changed() -> None:
-    env = cdk.Environment(account="111122223333", region="eu-west-1")
-    stack = make_stack({"etcd:vpc_id": "vpc-12345678"}, env=env)
+    stack = make_stack(GIVEN, env=ACCOUNT)
     template = assertions.Template.from_stack(stack).to_json()
     for kind in ("VPC", "Subnet", "NatGateway", "VPCEndpoint", "Route"):
         assert not of_type(template, f"AWS::EC2::{kind}")
     assert only(template, "AWS::AutoScaling::AutoScalingGroup")["VPCZoneIdentifier"]
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        (GIVEN, SUBNETS["Private"]),
+        ({**GIVEN, **WITH_ENDPOINTS}, SUBNETS["Isolated"]),
+        ({**GIVEN, "etcd:subnet_ids": "subnet-bbbb0002,subnet-cccc0001"}, ["subnet-bbbb0002", "subnet-cccc0001"]),
+    ],
+    ids=["with egress", "isolated", "exactly these"],
+)
+def test_in_a_given_vpc_the_subnets_are_those_of_the_kind_or_exactly_those_named(
+    context: dict[str, str], expected: list[str]
+) -> None:
+    for used in used_subnets(in_given_vpc(context)):
+        assert sorted(used) == sorted(expected)
+
+
+@pytest.mark.parametrize("other", ["subnet-99999999", "subnet-aaaa0001"], ids=["unknown", "public"])
+def test_a_subnet_that_will_not_do_is_refused_by_name(other: str) -> None:
+    expected = f"etcd:subnet_ids: got {other}, expected private or isolated subnets of vpc-12345678: subnet-bbbb0001, "
+    with pytest.raises(SettingsError) as refusal:
+        in_given_vpc({**GIVEN, "etcd:subnet_ids": f"subnet-bbbb0001,{other}"})
+    assert str(refusal.value).startswith(expected)
+
+
+def test_before_the_vpc_was_looked_up_no_subnet_is_missed() -> None:
+    assert make_stack({**GIVEN, "etcd:subnet_ids": "subnet-bbbb0001"}, env=ACCOUNT)
+
+
+def test_a_given_vpc_gets_the_endpoints_that_were_asked_for() -> None:
+    template = in_given_vpc({**GIVEN_ENDPOINTS, "etcd:given_vpc_endpoints": "sqs,s3"})
+    endpoints = [each["Properties"] for each in of_type(template, "AWS::EC2::VPCEndpoint").values()]
+    services = {text(each["ServiceName"]): each for each in endpoints}
+    assert services.keys() == {"com.amazonaws.eu-west-1.sqs", "com.amazonaws.eu-west-1.s3"}
+    assert services["com.amazonaws.eu-west-1.s3"]["RouteTableIds"] == [
+        f"rtb-{each[-8:]}" for each in SUBNETS["Isolated"]
+    ]
+
+
+def test_an_interface_endpoint_has_one_subnet_in_each_zone() -> None:
+    template = in_given_vpc(GIVEN_ENDPOINTS)
+    found = [each["Properties"] for each in of_type(template, "AWS::EC2::VPCEndpoint").values()]
+    interfaces = [each for each in found if each["VpcEndpointType"] == "Interface"]
+    assert len(interfaces) == 4
+    assert {tuple(each["SubnetIds"]) for each in interfaces} == {("subnet-cccc0001", "subnet-cccc0002")}
+
+
+def test_the_documentation_shows_the_costs_as_they_are_computed() -> None:
+    document = (ROOT / "docs/network.md").read_text(encoding="utf-8")
+    assert render_costs() in document, "run: python -m infra.network_costs"

@@ -25,8 +25,22 @@ def test_the_same_settings_give_the_same_template(template: Template) -> None:
 
 @pytest.mark.parametrize(
     "context",
-    [{}, ENDPOINTS, {"etcd:cluster_name": "orders", "etcd:size": 5}, {"etcd:function_runtime": "python3.11"}],
-    ids=["default", "endpoints", "another name", "an older runtime"],
+    [
+        {},
+        ENDPOINTS,
+        {"etcd:cluster_name": "orders", "etcd:size": 5},
+        {"etcd:function_runtime": "python3.11"},
+        {"etcd:alarm_email": "on-call@example.com"},
+        {**ENDPOINTS, "etcd:dns_zone_name": "example.internal", "etcd:etcd_client_scheme": "https"},
+    ],
+    ids=[
+        "default",
+        "endpoints",
+        "another name",
+        "an older runtime",
+        "alarms by e-mail",
+        "endpoints, names and https",
+    ],
 )
 def test_cdk_nag_has_nothing_left_to_say(context: dict[str, Any]) -> None:
     app = make_stack(context).node.root
@@ -35,7 +49,7 @@ def test_cdk_nag_has_nothing_left_to_say(context: dict[str, Any]) -> None:
     assert app.synth().stacks
 
 
-@pytest.mark.parametrize("kind", ["template", "template_with_endpoints"])
+@pytest.mark.parametrize("kind", ["template", "template_with_endpoints", "template_with_names"])
 def test_cfn_lint_finds_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     path = tmp_path / "template.json"
     path.write_text(json.dumps(request.getfixturevalue(kind)), encoding="utf-8")
@@ -55,7 +69,16 @@ def test_nothing_needs_a_custom_resource_or_has_a_physical_name_but_the_group(te
         name
         for name, body in template["Resources"].items()
         for key in body["Properties"]
-        if key in ("QueueName", "FunctionName", "RoleName", "LogGroupName", "AlarmName", "AutoScalingGroupName")
+        if key
+        in (
+            "QueueName",
+            "FunctionName",
+            "RoleName",
+            "LogGroupName",
+            "AlarmName",
+            "DashboardName",
+            "AutoScalingGroupName",
+        )
         if isinstance(body["Properties"][key], str)
     ]
     assert named == list(of_type(template, "AWS::AutoScaling::AutoScalingGroup"))

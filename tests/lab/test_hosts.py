@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lab import processes
-from lab.hosts.user_data import agent_environment, environment_file
+from lab.hosts.user_data import agent_environment, environment_file, old_unit_environment
 from lab.local_aws.faults import Fault, Faults
 from lab.local_aws.imds import MetadataService, answers
 
@@ -107,6 +107,15 @@ def test_the_agents_environment_is_read_out_of_user_data() -> None:
 def test_user_data_without_the_agents_environment_is_refused_with_its_beginning() -> None:
     with pytest.raises(ValueError, match="#!/bin/sh"):
         agent_environment(base64.b64encode(b"#!/bin/sh\necho\n").decode())
+
+
+def test_a_host_of_the_old_container_has_its_units_environment_with_its_own_address() -> None:
+    unit = "cat > /etc/sysconfig/etcd <<EOF\nETCD_LISTEN_PEER_URLS=http://$private_ipv4:2380\nEOF\n"
+    container = "docker run -v /etc/sysconfig/:/etc/sysconfig/ monsantoco/etcd-aws-cluster\n"
+    encoded = base64.b64encode((unit + container).encode()).decode()
+    found = old_unit_environment(encoded, private_ipv4="127.64.0.4")
+    assert found == {"ETCD_LISTEN_PEER_URLS": "http://127.64.0.4:2380"}
+    assert old_unit_environment(base64.b64encode(unit.encode()).decode(), private_ipv4="127.64.0.4") is None
 
 
 def test_an_environment_file_may_quote_and_comment() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from etcd_aws_cluster.core.dns import Domain
 from etcd_aws_cluster.core.errors import SettingError
 from etcd_aws_cluster.core.policy import Policy
 from etcd_aws_cluster.settings import Settings
@@ -28,7 +29,9 @@ def test_what_is_required_is_enough() -> None:
     assert settings.etcd_read_timeout == timedelta(seconds=2)
     assert settings.etcd_poll_interval == timedelta(milliseconds=100)
     assert settings.aws_poll_interval == timedelta(seconds=2)
+    assert settings.etcd_quota_bytes == 2 * 1024**3  # etcd's own
     assert settings.run_reserve == timedelta(seconds=10)
+    assert not settings.group_is_attached
 
 
 def test_every_setting_is_read_in_its_unit() -> None:
@@ -48,9 +51,12 @@ def test_every_setting_is_read_in_its_unit() -> None:
             "ETCD_READ_TIMEOUT_S": "6",
             "ETCD_POLL_INTERVAL_MS": "50",
             "AWS_POLL_INTERVAL_S": "7",
+            "ETCD_QUOTA_BACKEND_BYTES": "16777216",
             "RUN_RESERVE_S": "8",
+            "GROUP_IS_ATTACHED": "true",
         }
     )
+    assert settings.group_is_attached
 
     assert settings.policy == Policy(
         gather_window=timedelta(seconds=1),
@@ -67,6 +73,7 @@ def test_every_setting_is_read_in_its_unit() -> None:
     assert settings.etcd_read_timeout == timedelta(seconds=6)
     assert settings.etcd_poll_interval == timedelta(milliseconds=50)
     assert settings.aws_poll_interval == timedelta(seconds=7)
+    assert settings.etcd_quota_bytes == 16 * 1024**2
     assert settings.run_reserve == timedelta(seconds=8)
 
 
@@ -96,6 +103,8 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ETCD_CLIENT_PORT", "65536", "a port from 1 to 65535"),
         ("ETCD_CLIENT_PORT", "23.5", "a port from 1 to 65535"),
         ("ETCD_CLIENT_PORT", "²", "a port from 1 to 65535"),
+        ("ETCD_QUOTA_BACKEND_BYTES", "1000", "a whole number from 1048576 to 1099511627776"),
+        ("ETCD_QUOTA_BACKEND_BYTES", "2GiB", "a whole number from 1048576 to 1099511627776"),
         ("ETCD_SERVER_PORT", "2379", "another port than ETCD_CLIENT_PORT"),
     ],
 )
@@ -167,3 +176,43 @@ def test_a_wrong_setting_of_tls_is_named(changed: dict[str, str], problem: str) 
     with pytest.raises(SettingError) as error:
         Settings.from_environ(AUTOMATIC | changed)
     assert problem in str(error.value)
+
+
+DNS = {"DNS_ZONE_ID": "Z0123456789ABC", "DNS_ZONE_NAME": "example.internal"}
+
+
+def test_a_zone_gives_the_cluster_a_domain_of_its_own() -> None:
+    settings = Settings.from_environ(REQUIRED | DNS | {"CLUSTER_NAME": "Orders", "ETCD_CLIENT_PORT": "4001"})
+    assert settings.dns_zone_id == "Z0123456789ABC"
+    assert settings.domain == Domain(name="orders.example.internal", ttl_s=30, schemes=("http",), client_port=4001)
+
+
+def test_how_clients_come_and_for_how_long_names_hold_is_told() -> None:
+    settings = Settings.from_environ(REQUIRED | DNS | {"DNS_CLIENT_SCHEMES": "http,https", "DNS_TTL_S": "5"})
+    assert settings.domain
+    assert (settings.domain.schemes, settings.domain.ttl_s) == (("http", "https"), 5)
+
+
+def test_without_a_zone_there_are_no_names() -> None:
+    assert Settings.from_environ(REQUIRED).domain is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DNS_ZONE_ID", "zone"),
+        ("DNS_ZONE_NAME", "internal"),
+        ("DNS_ZONE_NAME", "Example.internal"),
+        ("DNS_ZONE_NAME", "example.internal."),
+        ("DNS_TTL_S", "0"),
+        ("DNS_CLIENT_SCHEMES", "ftp"),
+    ],
+)
+def test_a_zone_that_cannot_be_one_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingError, match=f"{name} is {value!r}"):
+        Settings.from_environ(REQUIRED | DNS | {name: value})
+
+
+def test_a_zone_has_both_an_id_and_a_name() -> None:
+    with pytest.raises(SettingError, match="DNS_ZONE_ID is ''"):
+        Settings.from_environ(REQUIRED | {"DNS_ZONE_NAME": "example.internal"})

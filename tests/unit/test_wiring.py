@@ -35,18 +35,25 @@ def session(monkeypatch: pytest.MonkeyPatch) -> tuple[boto3.session.Session, lis
 
 
 @pytest.mark.parametrize(
-    "tls", [{}, AUTOMATIC, {"ETCD_PKI": "own", "CONTROLLER_TLS_SOURCE": "ssm:/tls"}, {"ETCD_USER_SECRET_ARN": ARN}]
+    ("more", "clients"),
+    [
+        ({}, []),
+        (AUTOMATIC, []),
+        ({"ETCD_PKI": "own", "CONTROLLER_TLS_SOURCE": "ssm:/tls"}, []),
+        ({"ETCD_USER_SECRET_ARN": ARN}, []),
+        ({"DNS_ZONE_NAME": "example.internal", "DNS_ZONE_ID": "Z1"}, ["route53"]),
+    ],
 )
-def test_building_the_controller_makes_three_clients_and_calls_nobody(
-    session: tuple[boto3.session.Session, list[str]], tls: dict[str, str]
+def test_building_the_controller_makes_the_clients_that_every_look_needs_and_calls_nobody(
+    session: tuple[boto3.session.Session, list[str]], more: dict[str, str], clients: list[str]
 ) -> None:
     boto3_session, made = session
 
-    controller = build(Settings.from_environ(REQUIRED | tls), boto3_session)
+    controller = build(Settings.from_environ(REQUIRED | more), boto3_session)
 
     assert controller.cluster_name == "etcd"
     # sqs when there is something to put aside, secretsmanager when a certificate is needed
-    assert sorted(made) == ["autoscaling", "ec2", "ssm"]
+    assert sorted(made) == sorted(["autoscaling", "ec2", "ssm", *clients])
 
 
 def test_a_cluster_without_tls_does_not_pay_for_the_library_of_certificates() -> None:

@@ -4,6 +4,7 @@ ClusterError
 ├── RecordError              the stored record cannot be used
 ├── InvariantViolationError  a decision would break a safety rule; it is not carried out
 ├── SettingError             a setting of the function is missing or wrong
+├── NameTakenError           DNS names that the cluster would use are somebody else's
 ├── EtcdError
 │   ├── RejectedError        etcd answered no, and why
 │   ├── NotSentError         the request never reached etcd: nothing changed
@@ -31,6 +32,10 @@ class InvariantViolationError(ClusterError):
 
 class SettingError(ClusterError):
     """A setting is missing or wrong."""
+
+
+class NameTakenError(ClusterError):
+    """DNS names that the cluster would use are somebody else's; they are left alone."""
 
 
 class Rejection(StrEnum):

@@ -177,6 +177,14 @@ class Member:
         return f"{self.member_id:x} ({self.name or 'unnamed'}, {','.join(self.peer_urls)})"
 
 
+@dataclass(frozen=True, slots=True)
+class EtcdAlarm:
+    """An alarm that a member has raised, in etcd's own word: ``NOSPACE`` or ``CORRUPT``."""
+
+    member_id: MemberId
+    kind: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What one client endpoint answered.
@@ -192,6 +200,9 @@ class Reading:
         supports_learners: Whether the answering etcd does: since 3.4.
         certificate_ends_at: When the server's certificate ends, in epoch seconds; None without TLS, or without one.
         problem: What went wrong, for people; empty where nothing did.
+        database_bytes: Size of its database file, which is what counts against the quota; None where it did not say.
+        quota_bytes: The quota that it runs with; None where it did not say: before 3.6.
+        alarms: The alarms of the cluster, as far as it knows; None where it did not say: before 3.4.
     """
 
     endpoint: str
@@ -205,6 +216,9 @@ class Reading:
     supports_learners: bool = True
     version: str = ""
     problem: str = ""
+    database_bytes: int | None = None
+    quota_bytes: int | None = None
+    alarms: frozenset[EtcdAlarm] | None = None
     certificate_ends_at: float | None = None
 
     @property

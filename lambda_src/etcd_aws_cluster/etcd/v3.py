@@ -20,6 +20,8 @@ TRANSFER_READ_TIMEOUT = timedelta(seconds=1)
 
 _LEARNERS_SINCE = (3, 4)
 _LINEARIZABLE_LIST_SINCE = (3, 5)
+# The alarm API would cost an entry of the log each time, and have no answer without a quorum.
+_ALARMS_IN_STATUS_SINCE = (3, 4)
 _UNDECIDED = (3, 0)
 _PROBE_KEY = base64.b64encode(b"etcd-aws-cluster-probe").decode()
 
@@ -48,6 +50,9 @@ class MembersV3:
                 leader_id=status.leader_id,
                 raft_index=status.raft_index,
                 is_learner=status.is_learner,
+                database_bytes=status.database_bytes,
+                quota_bytes=status.quota_bytes,
+                alarms=status.alarms if self._versions.server >= _ALARMS_IN_STATUS_SINCE else None,
             )
             return reading if status.is_learner else self._read_members(reading, status)
         except ValueError as error:

@@ -33,7 +33,7 @@ class CertificateDesk:
         host_role: Name of the instances' role. Only EC2 can take it on, and names its sessions by the instance: that is
             what makes the writer of a request known.
         life: Of a certificate.
-        cluster_names: DNS names that every member shall be known by.
+        cluster_names: DNS names that every member shall be known by; ``{instance_id}`` is filled in.
     """
 
     name = "certificates"
@@ -100,7 +100,8 @@ class CertificateDesk:
         self._answer(Applicant.HOST, asked, self._host(instance, instance.private_ip))
 
     def _host(self, instance: Instance, private_ip: str) -> Subject:
-        return host(instance.instance_id, private_ip, self._cluster_names)
+        names = [name.replace("{instance_id}", instance.instance_id) for name in self._cluster_names]
+        return host(instance.instance_id, private_ip, names)
 
     def _serve_client(self, asked: CertificateRequest) -> None:
         if not _CLIENT_NAME.fullmatch(asked.name):

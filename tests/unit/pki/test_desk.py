@@ -63,7 +63,7 @@ class Office:
             telemetry=self.telemetry,
             host_role=ROLE,
             life=LIFE,
-            cluster_names=("etcd.internal",),
+            cluster_names=("{instance_id}.etcd.internal", "etcd.internal"),
         )
         return self.ca
 
@@ -101,7 +101,7 @@ def test_an_instance_of_the_group_gets_a_certificate_with_the_address_that_ec2_s
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert certificate.public_key() == key.public_key()
     assert names.get_values_for_type(x509.IPAddress)[0] == ipaddress.ip_address(ip(1))
-    assert names.get_values_for_type(x509.DNSName) == [iid(1), "localhost", "etcd.internal"]
+    assert names.get_values_for_type(x509.DNSName) == [iid(1), "localhost", f"{iid(1)}.etcd.internal", "etcd.internal"]
     assert certificate.not_valid_after_utc.timestamp() == office.clock.now() + LIFE.total_seconds()
     assert not office.tray.is_open(iid(1))
     assert office.telemetry.counts[Metric.CERTIFICATES_ISSUED] == 1
