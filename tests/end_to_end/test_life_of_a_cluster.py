@@ -13,6 +13,15 @@ from etcd_aws_cluster.aws.autoscaling import AutoScalingInstanceGroup
 from etcd_aws_cluster.core.model import InstanceId
 from lab.writer import Writer
 from tests.end_to_end.conftest import SETTINGS, SETTLE_S, Deployed
+from tests.end_to_end.tls import (
+    CLIENT_PORT,
+    PEER_PORT,
+    PRIVATE_KEY,
+    addresses,
+    answers,
+    answers_in_the_clear,
+    places_of_private_keys,
+)
 from tests.end_to_end.deployed_roles import DeployedRoles
 from tests.permissions import not_granted, unused
 
@@ -33,6 +42,14 @@ def test_three_instances_have_formed_one_cluster_from_one_list(deployed: Deploye
         if line.startswith("ETCD_INITIAL_CLUSTER=")
     }
     assert len(lists) == 1
+
+
+def test_who_has_no_certificate_is_refused_on_both_ports(deployed: Deployed) -> None:
+    for address in addresses(deployed.lab).values():
+        for port in (CLIENT_PORT, PEER_PORT):
+            assert answers(address, port, lab=deployed.lab)
+            assert not answers(address, port, lab=None)
+            assert not answers_in_the_clear(address, port)
 
 
 def test_the_plain_list_is_published_for_people(deployed: Deployed) -> None:
@@ -239,6 +256,14 @@ def test_the_roles_did_all_that_they_are_granted_and_nothing_else(deployed: Depl
     grants, calls = roles.grants(), roles.calls()
     assert not_granted(grants, calls) == []
     assert unused(grants, calls) == []
+
+
+def test_of_all_private_keys_only_the_ca_s_has_left_the_host_that_made_it(deployed: Deployed) -> None:
+    lab = deployed.lab
+    for instance_id in lab.instances():
+        assert PRIVATE_KEY in (lab.folder(instance_id) / "etc" / "etcd" / "pki" / "host.key").read_text()
+    (ca,) = (each["Name"] for each in lab.client("secretsmanager").list_secrets()["SecretList"])
+    assert places_of_private_keys(lab) == [ca]
 
 
 def test_destroyed_and_deployed_again_a_new_generation_forms(deployed: Deployed) -> None:
