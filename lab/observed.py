@@ -109,12 +109,12 @@ class Observed:
     def client_urls(self) -> list[str]:
         """The client URLs of the cluster's hosts that are on, and know already that they are members."""
         hosts = [each for each in self.hosts() if each["group"] == self.state.cluster and each["powered"]]
-        return [url for url in (self.client_url(each["instance_id"]) for each in hosts) if url]
-
-    def client_url(self, instance_id: str) -> str:
-        """The client URL that a host's etcd advertises; empty until the host knows."""
-        advertised = environment_file(self.peers_file(instance_id)).get("ETCD_ADVERTISE_CLIENT_URLS", "")
-        return advertised.split(",")[0]
+        files = {each["address"]: environment_file(self.peers_file(each["instance_id"])) for each in hosts}
+        # A file that is the seed's has no URLs: its unit sets them.
+        advertised = [
+            file.get("ETCD_ADVERTISE_CLIENT_URLS", f"http://{address}:2379") for address, file in files.items() if file
+        ]
+        return [url.split(",")[0] for url in advertised]
 
     def group(self, name: str | None = None) -> dict[str, Any]:
         """A group (default: the cluster's) as DescribeAutoScalingGroups shows it.
