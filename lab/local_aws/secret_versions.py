@@ -95,9 +95,7 @@ def _denied(headers: Mapping[str, str], body: bytes) -> Response | None:
     }
     for use in _KEY_USES.get(headers.get("x-amz-target", "").rpartition(".")[2], ()):
         caller = extract_access_key_id(dict(headers), {})
-        refused = enforce(
-            caller, use, "kms", get_region(), resource_arn=key["Arn"], service_context=context
-        )
+        refused = enforce(caller, use, "kms", get_region(), resource_arn=key["Arn"], service_context=context)
         if refused:
             principal = getattr(refused, "principal_arn", "")
             answer: Response = access_denied_response(

@@ -13,6 +13,7 @@ from etcd_aws_cluster.aws.autoscaling import AutoScalingInstanceGroup
 from etcd_aws_cluster.core.model import InstanceId
 from lab.writer import Writer
 from tests.end_to_end.conftest import SETTINGS, SETTLE_S, Deployed
+from tests.end_to_end.deployed_roles import DeployedRoles
 from tests.end_to_end.tls import (
     CLIENT_PORT,
     PEER_PORT,
@@ -22,7 +23,6 @@ from tests.end_to_end.tls import (
     answers_in_the_clear,
     places_of_private_keys,
 )
-from tests.end_to_end.deployed_roles import DeployedRoles
 from tests.permissions import not_granted, unused
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.real_etcd, pytest.mark.timeout(900)]
