@@ -22,7 +22,7 @@ from .settings import Settings
 
 # A call whose answer never comes fails after 2 x 4 s and a pause of at most 1 s, which the run's reserve is enough for.
 # The run itself tries again (docs/decisions/0012-failed-calls.md).
-_CLIENT_CONFIG = Config(
+CLIENT_CONFIG = Config(
     connect_timeout=2,  # seconds
     read_timeout=4,  # seconds
     retries={"mode": "standard", "total_max_attempts": 2},
@@ -72,20 +72,11 @@ def controller() -> Controller:
 def build(settings: Settings, session: boto3.session.Session) -> Controller:
     """Put a controller together; nothing is called yet."""
     telemetry = Telemetry(logger=logger, metrics=metrics, cluster=settings.cluster_name)
-    group = AutoScalingInstanceGroup(
-        autoscaling=session.client("autoscaling", config=_CLIENT_CONFIG),
-        ec2=session.client("ec2", config=_CLIENT_CONFIG),
-        name=settings.cluster_name,
-        hook_names={
-            Transition.LAUNCHING: settings.launch_hook_name,
-            Transition.TERMINATING: settings.terminate_hook_name,
-        },
-    )
-    etcd = EtcdClient(connect_timeout=settings.etcd_connect_timeout, read_timeout=settings.etcd_read_timeout)
+    etcd = etcd_client(settings)
     reconciler = Reconciler(
         members=etcd,
-        group=group,
-        store=SsmRecordStore(ssm=session.client("ssm", config=_CLIENT_CONFIG), prefix=settings.parameter_prefix),
+        group=instance_group(settings, session),
+        store=record_store(settings, session),
         clock=SystemClock(),
         policy=settings.policy,
         telemetry=telemetry,
@@ -100,9 +91,32 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         cluster_name=settings.cluster_name,
         run=run,
         dead_letters=DeadLetterQueue(
-            client=functools.cache(lambda: session.client("sqs", config=_CLIENT_CONFIG)),
+            client=functools.cache(lambda: session.client("sqs", config=CLIENT_CONFIG)),
             url=settings.dead_letter_queue_url,
             message_group=settings.cluster_name,
         ),
         telemetry=telemetry,
     )
+
+
+def instance_group(settings: Settings, session: boto3.session.Session) -> AutoScalingInstanceGroup:
+    """Return the cluster's group."""
+    return AutoScalingInstanceGroup(
+        autoscaling=session.client("autoscaling", config=CLIENT_CONFIG),
+        ec2=session.client("ec2", config=CLIENT_CONFIG),
+        name=settings.cluster_name,
+        hook_names={
+            Transition.LAUNCHING: settings.launch_hook_name,
+            Transition.TERMINATING: settings.terminate_hook_name,
+        },
+    )
+
+
+def record_store(settings: Settings, session: boto3.session.Session) -> SsmRecordStore:
+    """Return the cluster's record."""
+    return SsmRecordStore(ssm=session.client("ssm", config=CLIENT_CONFIG), prefix=settings.parameter_prefix)
+
+
+def etcd_client(settings: Settings) -> EtcdClient:
+    """Return a client that can reach the cluster's members."""
+    return EtcdClient(connect_timeout=settings.etcd_connect_timeout, read_timeout=settings.etcd_read_timeout)
