@@ -62,7 +62,7 @@ class Controller(Construct):
         self.log_group = logs.LogGroup(
             self,
             "Log",
-            retention=_retention(settings.controller.log_retention_days),
+            retention=retention(settings.controller.log_retention_days),
             removal_policy=RemovalPolicy.DESTROY,
         )
         role = self._role()
@@ -177,7 +177,7 @@ class Controller(Construct):
         )
 
 
-def _retention(days: int) -> logs.RetentionDays:
+def retention(days: int) -> logs.RetentionDays:
     """The enumeration's name for a number of days, all of which the settings have checked."""
     names = {
         30: "ONE_MONTH",

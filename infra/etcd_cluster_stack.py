@@ -6,6 +6,7 @@ from constructs import Construct
 
 from infra.bundling import AssetMaker
 from infra.controller import Controller
+from infra.deployment import Deployment
 from infra.member_group import MemberGroup
 from infra.monitoring import Monitoring
 from infra.names import initial_cluster_parameter, record_parameter
@@ -49,6 +50,16 @@ class EtcdClusterStack(Stack):
             subnets=network.subnets,
             security_group=access.controller,
         )
+        deployment = Deployment(
+            self,
+            "Deployment",
+            settings=settings,
+            code=controller_code,
+            vpc=network.vpc,
+            subnets=network.subnets,
+            security_group=access.controller,
+            dead_letter_queue_url=controller.dead_letter_queue.queue_url,
+        )
         members = MemberGroup(
             self,
             "Members",
@@ -60,7 +71,17 @@ class EtcdClusterStack(Stack):
         )
         # The first instance finds the whole controller at work, and the last one is let go by it.
         members.group.node.add_dependency(network, access, controller)
-        Monitoring(self, "Monitoring", settings=settings, dead_letter_queue=controller.dead_letter_queue)
+        monitoring = Monitoring(self, "Monitoring", settings=settings, dead_letter_queue=controller.dead_letter_queue)
+        # What the guard refuses changes nothing: not the instances, and not what their controller believes of them.
+        deployment.guard.node.add_dependency(network, access)
+        controller.function.node.add_dependency(deployment.guard)
+        members.template.node.add_dependency(deployment.guard)
+        # Nothing that could fail comes after it, for instances that were replaced do not go back to an older etcd.
+        rollout = deployment.roll_out(
+            launch_template_id=members.template.ref,
+            launch_template_version=members.template.attr_latest_version_number,
+        )
+        rollout.node.add_dependency(members, controller, monitoring)
 
         for name, value in {
             "ClusterName": settings.cluster_name,

@@ -13,6 +13,8 @@ _ENDPOINTS = {
     "Autoscaling": ec2.InterfaceVpcEndpointAwsService.AUTOSCALING,
     "Ec2": ec2.InterfaceVpcEndpointAwsService.EC2,
     "Sqs": ec2.InterfaceVpcEndpointAwsService.SQS,
+    # A rollout that takes longer than one run of its function calls itself.
+    "Lambda": ec2.InterfaceVpcEndpointAwsService.LAMBDA_,
 }
 
 

@@ -14,6 +14,7 @@ from infra.settings.controller import ControllerSettings
 from infra.settings.etcd import EtcdSettings
 from infra.settings.members import MemberSettings
 from infra.settings.network import NetworkSettings
+from infra.settings.rollout import RolloutSettings, rollout_conflicts
 from infra.settings.rules import KEY_PREFIX, SettingsError, Text, WholeOf, setting
 from infra.settings.timing import TimingSettings
 from infra.settings.tls import TlsSettings, tls_conflicts
@@ -45,6 +46,7 @@ class Settings:
     etcd: EtcdSettings = field(default_factory=EtcdSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
     controller: ControllerSettings = field(default_factory=ControllerSettings)
 
     @property
@@ -85,6 +87,7 @@ CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = 
     basic_conflicts,
     given_vpc_conflicts,
     tls_conflicts,
+    rollout_conflicts,
 )
 """What is fine alone and not together, by part of the app; each gets the settings, and the keys as they were given."""
 
@@ -94,6 +97,7 @@ _GROUPS: Mapping[str, type[Any]] = {
     "etcd": EtcdSettings,
     "tls": TlsSettings,
     "timing": TimingSettings,
+    "rollout": RolloutSettings,
     "controller": ControllerSettings,
 }
 

@@ -180,6 +180,7 @@ class Activity:
     started_at: float
     details: str
     status: str = "InProgress"
+    message: str = ""
     ended_at: float | None = None
     progress: int = 30
 
