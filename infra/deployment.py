@@ -59,7 +59,10 @@ class Deployment(Construct):
             code=code,
             handler=HANDLER,
             role=self.role,
-            environment=controller_environment(settings, dead_letter_queue_url),
+            environment={
+                **controller_environment(settings, dead_letter_queue_url),
+                "POWERTOOLS_TRACE_DISABLED": "true",  # it is not traced, unlike the controller
+            },
             timeout=Duration.minutes(15),
             memory_size=settings.controller.function_memory_mib,
             log_group=self.log_group,

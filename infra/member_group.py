@@ -72,7 +72,8 @@ class MemberGroup(Construct):
             health_check_grace_period=settings.members.health_check_grace_s,
             # InService already means a caught-up voter: an instance refresh need not wait any longer.
             default_instance_warmup=0,
-            termination_policies=["OldestLaunchTemplate", "OldestInstance"],
+            # Scaling in, the newest goes: when a rollout is stopped, what is too many is what did not become a member.
+            termination_policies=["NewestInstance"],
             metrics_collection=[autoscaling.CfnAutoScalingGroup.MetricsCollectionProperty(granularity="1Minute")],
             tags=[
                 autoscaling.CfnAutoScalingGroup.TagPropertyProperty(

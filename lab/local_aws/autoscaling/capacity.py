@@ -40,7 +40,8 @@ class Capacity:
             if not self._add(group, now):
                 break
         for _ in range(len(counted) - target):
-            leaver = victim(group, [i for i in group.counted if not i.protected])
+            candidates = [i for i in group.counted if not i.protected]
+            leaver = newest(group, candidates) if group.ends_newest_first else victim(group, candidates)
             if leaver is None:
                 break
             self._lifecycle.terminate(group, leaver, now, "shrinking the capacity to the desired capacity")
@@ -140,6 +141,15 @@ def victim(group: Group, candidates: list[Instance]) -> Instance | None:
         return same, int(template.get("Version") or 0) if same else 0, instance.launched_at
 
     return min((i for i in candidates if zones.count(i.zone) == most), key=rank)
+
+
+def newest(group: Group, candidates: list[Instance]) -> Instance | None:
+    """The termination policy NewestInstance: the fullest zone, there the instance that was launched last."""
+    if not candidates:
+        return None
+    zones = [i.zone for i in group.counted]
+    most = max(zones.count(i.zone) for i in candidates)
+    return max((i for i in candidates if zones.count(i.zone) == most), key=lambda i: i.launched_at)
 
 
 def batch(group: Group, refresh: Refresh) -> int:

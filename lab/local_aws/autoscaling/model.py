@@ -234,6 +234,11 @@ class Group:
         return bool(triggers.get("TerminateHookAbandon") == "retain")
 
     @property
+    def ends_newest_first(self) -> bool:
+        """Whether scaling in ends the newest instance: the first termination policy is NewestInstance."""
+        return bool((self.settings.get("TerminationPolicies") or [""])[0] == "NewestInstance")
+
+    @property
     def replaces_before_terminating(self) -> bool:
         """Whether the instance maintenance policy wants a replacement in service before an unhealthy one goes."""
         policy = self.settings.get("InstanceMaintenancePolicy") or {}

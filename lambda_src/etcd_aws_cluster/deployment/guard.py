@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from ..core.errors import EtcdError, GroupGoneError
+from ..core.errors import AwsError, EtcdError, GroupGoneError
 from ..core.model import LAUNCHING, POOL, Group, InstanceId
-from ..core.ports import InstanceGroup, RecordStore
+from ..core.ports import Clock, InstanceGroup, RecordStore
 from ..core.record import Record, RecordedMember, RecordState
 from .deployed import Deployed, Version, parse_version
 from .rules import Minor, Running, refusal
+
+_TRIES = 4
+_PAUSE_S = 5.0
 
 
 class RefusedError(Exception):
@@ -39,6 +42,7 @@ class Guard:
         store: The record.
         versions: Asks a client endpoint for its versions; raises EtcdError.
         tags: What instances were deployed with, by instance.
+        clock: Time, between tries.
     """
 
     def __init__(
@@ -48,19 +52,29 @@ class Guard:
         store: RecordStore,
         versions: Callable[[str], SaidVersions],
         tags: Callable[[Collection[InstanceId]], Mapping[InstanceId, str]],
+        clock: Clock,
     ) -> None:
         self._group = group
         self._store = store
         self._versions = versions
         self._tags = tags
+        self._clock = clock
 
     def check(self, asked: Deployed) -> None:
         """Return if the change may be made.
 
         Raises:
             RefusedError: It may not, or it is not known whether it may.
-            AwsError: What runs could not be found out.
+            AwsError: What runs could not be found out, several times in a row.
         """
+        for _ in range(_TRIES - 1):
+            try:
+                return self._check(asked)
+            except AwsError:
+                self._clock.sleep(_PAUSE_S)
+        return self._check(asked)
+
+    def _check(self, asked: Deployed) -> None:
         stored = self._store.read()
         record = stored.record if stored.record and stored.record.state is not RecordState.RETIRED else None
         try:

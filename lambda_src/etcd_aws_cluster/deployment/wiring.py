@@ -75,7 +75,7 @@ def build(settings: Settings, session: boto3.session.Session, function_name: str
             client.invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(event))
 
     return Deployment(
-        guard=Guard(group=group, store=store, versions=versions, tags=deployed.tags),
+        guard=Guard(group=group, store=store, versions=versions, tags=deployed.tags, clock=clock),
         rollout=lambda limit_s: Rollout(
             group=deployed,
             health=health,
