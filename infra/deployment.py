@@ -131,7 +131,14 @@ class Deployment(Construct):
                 ],
                 ["*"],
             ),
-            (["autoscaling:CancelInstanceRefresh", "autoscaling:StartInstanceRefresh"], [group]),
+            (
+                [
+                    "autoscaling:CancelInstanceRefresh",
+                    "autoscaling:SetInstanceProtection",
+                    "autoscaling:StartInstanceRefresh",
+                ],
+                [group],
+            ),
             (["ssm:GetParameters"], parameters),
             (["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn]),
             # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions

@@ -72,8 +72,7 @@ class MemberGroup(Construct):
             health_check_grace_period=settings.members.health_check_grace_s,
             # InService already means a caught-up voter: an instance refresh need not wait any longer.
             default_instance_warmup=0,
-            # Scaling in, the newest goes: when a rollout is stopped, what is too many is what did not become a member.
-            termination_policies=["NewestInstance"],
+            termination_policies=["OldestLaunchTemplate", "OldestInstance"],
             metrics_collection=[autoscaling.CfnAutoScalingGroup.MetricsCollectionProperty(granularity="1Minute")],
             tags=[
                 autoscaling.CfnAutoScalingGroup.TagPropertyProperty(

@@ -40,8 +40,7 @@ class Capacity:
             if not self._add(group, now):
                 break
         for _ in range(len(counted) - target):
-            candidates = [i for i in group.counted if not i.protected]
-            leaver = newest(group, candidates) if group.ends_newest_first else victim(group, candidates)
+            leaver = victim(group, [i for i in group.counted if not i.protected])
             if leaver is None:
                 break
             self._lifecycle.terminate(group, leaver, now, "shrinking the capacity to the desired capacity")
@@ -104,7 +103,11 @@ class Capacity:
             return
         ready = [i for i in group.serving if i.instance_id in refresh.old or i in new_and_ready]
         floor = group.desired if refresh.launches_first else group.desired - batch(group, refresh)
-        replaceable = [here[i] for i in refresh.old if here[i].state is State.IN_SERVICE and not here[i].protected]
+        replaceable = [
+            here[i]
+            for i in refresh.old
+            if here[i].state is State.IN_SERVICE and (refresh.replaces_protected or not here[i].protected)
+        ]
         for _ in range(min(len(ready) - floor, len(replaceable))):
             leaver = victim(group, replaceable)
             if leaver is None:
@@ -141,15 +144,6 @@ def victim(group: Group, candidates: list[Instance]) -> Instance | None:
         return same, int(template.get("Version") or 0) if same else 0, instance.launched_at
 
     return min((i for i in candidates if zones.count(i.zone) == most), key=rank)
-
-
-def newest(group: Group, candidates: list[Instance]) -> Instance | None:
-    """The termination policy NewestInstance: the fullest zone, there the instance that was launched last."""
-    if not candidates:
-        return None
-    zones = [i.zone for i in group.counted]
-    most = max(zones.count(i.zone) for i in candidates)
-    return max((i for i in candidates if zones.count(i.zone) == most), key=lambda i: i.launched_at)
 
 
 def batch(group: Group, refresh: Refresh) -> int:

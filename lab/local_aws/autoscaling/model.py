@@ -164,6 +164,11 @@ class Refresh:
         return self.status in {"Pending", "InProgress", "Cancelling"}
 
     @property
+    def replaces_protected(self) -> bool:
+        """Whether instances that are protected from scale in are replaced as well."""
+        return bool(self.preferences.get("ScaleInProtectedInstances") == "Refresh")
+
+    @property
     def launches_first(self) -> bool:
         """Whether a replacement serves before the old instance is terminated."""
         return self.max_healthy_percent > 100  # noqa: PLR2004  # percent
@@ -232,11 +237,6 @@ class Group:
         """Whether an abandoned termination leaves the instance running (InstanceLifecyclePolicy)."""
         triggers = (self.settings.get("InstanceLifecyclePolicy") or {}).get("RetentionTriggers") or {}
         return bool(triggers.get("TerminateHookAbandon") == "retain")
-
-    @property
-    def ends_newest_first(self) -> bool:
-        """Whether scaling in ends the newest instance: the first termination policy is NewestInstance."""
-        return bool((self.settings.get("TerminationPolicies") or [""])[0] == "NewestInstance")
 
     @property
     def replaces_before_terminating(self) -> bool:

@@ -59,6 +59,7 @@ class GroupState:
         newcomers: Instances of the group's launch template that are still launching.
         in_service: Instances of the group's launch template that are in service.
         leaving: Instances on their way out, of any launch template.
+        protected: Instances, of any launch template, that scaling in does not touch.
         refreshes: Newest first.
     """
 
@@ -68,6 +69,7 @@ class GroupState:
     newcomers: frozenset[InstanceId] = frozenset()
     in_service: frozenset[InstanceId] = frozenset()
     leaving: frozenset[InstanceId] = frozenset()
+    protected: frozenset[InstanceId] = frozenset()
     refreshes: tuple[Refresh, ...] = field(default=())
 
     @property
@@ -138,6 +140,10 @@ class DeployedGroup:
             newcomers=frozenset(launching & current),
             in_service=frozenset(serving & current),
             leaving=frozenset(i for i, (state, _) in listed.items() if state in LEAVING),
+            protected=frozenset(
+                InstanceId(i["InstanceId"]) for i in group.get("Instances", []) if i.get("ProtectedFromScaleIn")
+            )
+            & serving,
             refreshes=self._refreshes(),
         )
 
@@ -157,11 +163,22 @@ class DeployedGroup:
                     # InService means a caught-up voter: there is nothing more to wait for.
                     "InstanceWarmup": 0,
                     "SkipMatching": True,
-                    "ScaleInProtectedInstances": "Wait",
+                    "ScaleInProtectedInstances": "Refresh",
                     "StandbyInstances": "Wait",
                 },
             )
         return answer["InstanceRefreshId"]
+
+    def protect(self, instance_ids: Collection[InstanceId], *, yes: bool) -> None:
+        """Protect instances from scaling in, or no longer.
+
+        Raises:
+            AwsError: The call failed, as it does for an instance that has just left.
+        """
+        with aws_call("SetInstanceProtection", ", ".join(sorted(instance_ids))):
+            self._autoscaling.set_instance_protection(
+                AutoScalingGroupName=self._name, InstanceIds=sorted(instance_ids), ProtectedFromScaleIn=yes
+            )
 
     def cancel_refresh(self) -> None:
         """Stop the running instance refresh; if there is none, that is success.

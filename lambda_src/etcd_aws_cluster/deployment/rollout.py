@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -29,6 +29,9 @@ class RolloutGroup(Protocol):
 
     def start_refresh(self, desired: int) -> str:
         """Start an instance refresh and return its id."""
+
+    def protect(self, instance_ids: Collection[InstanceId], *, yes: bool) -> None:
+        """Have scaling in leave instances alone, or no longer."""
 
     def cancel_refresh(self) -> None:
         """Stop the running one."""
@@ -153,7 +156,7 @@ class Rollout:
                 f"{refresh.reason or 'AWS says no more'}.{_left(state)}"
             )
         # Something may have been launched from the old one while the group changed.
-        return replace(progress, refresh_id="") if state.old or state.old_newcomers else None
+        return replace(progress, refresh_id="")
 
     def _start(self, progress: Progress, state: GroupState) -> Progress | None:
         running = state.active_refresh
@@ -171,9 +174,13 @@ class Rollout:
                 raise RolloutFailedError(
                     f"Still launching from an older launch template: {', '.join(sorted(state.old_newcomers))}."
                 )
+            if not state.old_newcomers and state.protected:
+                self._group.protect(state.protected, yes=False)
             return progress if state.old_newcomers else None
         trouble = self._health()
         if not trouble:
+            # A refresh that is stopped leaves the group with one too many, and the group would take the oldest.
+            self._group.protect(state.old, yes=True)
             return replace(progress, refresh_id=self._group.start_refresh(state.desired))
         if self._is_late(progress, HEALTH_WAIT_S):
             raise RolloutFailedError(
@@ -199,6 +206,8 @@ class Rollout:
     def _wait_for_the_end(self, progress: Progress, state: GroupState) -> Progress:
         """What was begun goes to its end first: the stack then goes back with nothing of the new version under way."""
         is_over = not state.active_refresh and not state.newcomers
+        if is_over and state.protected:
+            self._group.protect(state.protected, yes=False)
         if is_over or self._clock.now() - progress.failing_since > END_WAIT_S:
             raise RolloutFailedError(f"{progress.failing}{_left(state)}")
         return progress

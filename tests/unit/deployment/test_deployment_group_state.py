@@ -91,7 +91,7 @@ ABANDONED = "Instance failed to complete user's Lifecycle Action: Lifecycle Acti
 
 def test_instances_are_told_apart_by_what_they_were_launched_from(aws: Aws) -> None:
     aws.stands(
-        launched(A, "1"),
+        launched(A, "1") | {"ProtectedFromScaleIn": True},
         launched(B, "2"),
         launched(C, "2", "Pending:Wait"),
         launched(D, "1", "Pending"),
@@ -101,7 +101,7 @@ def test_instances_are_told_apart_by_what_they_were_launched_from(aws: Aws) -> N
     state = aws.group.look()
     assert (state.old, state.in_service) == ({A}, {B})
     assert (state.newcomers, state.old_newcomers, state.leaving) == ({C}, {D}, {E})
-    assert state.desired == 3
+    assert (state.desired, state.protected) == (3, {A})
 
 
 def test_a_new_version_of_the_same_content_makes_nothing_old(aws: Aws) -> None:
@@ -169,12 +169,22 @@ def test_a_refresh_launches_one_more_before_it_terminates_one(aws: Aws) -> None:
                 "MaxHealthyPercentage": 134,
                 "InstanceWarmup": 0,
                 "SkipMatching": True,
-                "ScaleInProtectedInstances": "Wait",
+                "ScaleInProtectedInstances": "Refresh",
                 "StandbyInstances": "Wait",
             },
         },
     )
     assert aws.group.start_refresh(3) == "r-1"
+
+
+def test_instances_are_protected_from_scaling_in_and_no_longer(aws: Aws) -> None:
+    for yes in (True, False):
+        aws.autoscaling.add_response(
+            "set_instance_protection",
+            {},
+            {"AutoScalingGroupName": "etcd", "InstanceIds": [A, B], "ProtectedFromScaleIn": yes},
+        )
+        aws.group.protect({A, B}, yes=yes)
 
 
 @pytest.mark.parametrize(("desired", "percent"), [(1, 200), (3, 134), (5, 120), (7, 115), (9, 112)])

@@ -90,10 +90,9 @@ class FakeParts:
         return self
 
     def __call__(self) -> Deployment:
-        made = Deployment(
+        return Deployment(
             guard=cast("Any", self), rollout=cast("Any", self.rollout), call_again=self.called_again.append
         )
-        return made
 
 
 def request(told: Answers, kind: str, what: str, **properties: str) -> dict[str, Any]:

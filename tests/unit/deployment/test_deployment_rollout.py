@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -27,6 +27,7 @@ class FakeGroup:
     failures: list[str] = field(default_factory=list)
     started: int = 0
     cancelled: int = 0
+    protections: list[tuple[frozenset[InstanceId], bool]] = field(default_factory=list)
     failing_looks: int = 0
 
     def look(self) -> GroupState:
@@ -39,6 +40,9 @@ class FakeGroup:
         self.started += 1
         assert desired == 3
         return "r-1"
+
+    def protect(self, instance_ids: Collection[InstanceId], *, yes: bool) -> None:
+        self.protections.append((frozenset(instance_ids), yes))
 
     def cancel_refresh(self) -> None:
         self.cancelled += 1
@@ -60,6 +64,7 @@ def state(
     refreshes: tuple[Refresh, ...] = (),
     serving: frozenset[InstanceId] = frozenset(),
     old_newcomers: frozenset[InstanceId] = frozenset(),
+    protected: frozenset[InstanceId] = frozenset(),
 ) -> GroupState:
     return GroupState(
         desired=3,
@@ -69,6 +74,7 @@ def state(
         refreshes=refreshes,
         in_service=serving,
         old_newcomers=old_newcomers,
+        protected=protected,
     )
 
 
@@ -103,6 +109,22 @@ def test_old_instances_are_replaced_by_one_refresh_and_its_end_is_waited_for() -
     group = FakeGroup([state(), state(refreshes=refresh()), state(frozenset({C}), refreshes=refresh()), DONE])
     assert run(group) is None
     assert (group.started, group.cancelled) == (1, 0)
+
+
+def test_scaling_in_must_not_take_an_old_one_when_the_refresh_is_stopped_with_one_too_many() -> None:
+    busy = state(newcomers=frozenset({NEW}), refreshes=refresh(), protected=OLD)
+    stopped = state(newcomers=frozenset({NEW}), refreshes=refresh("Cancelled"), protected=OLD)
+    group = FakeGroup([state(), busy, stopped, state(protected=OLD)], failures=["Launching: abandoned"])
+    with pytest.raises(RolloutFailedError):
+        run(group)
+    assert group.protections == [(OLD, True), (OLD, False)]
+
+
+def test_a_protection_that_was_left_behind_is_taken_off_once_there_is_nothing_more_to_do() -> None:
+    waiting = state(NONE, serving=OLD, protected=OLD, old_newcomers=frozenset({NEW}))
+    group = FakeGroup([waiting, state(NONE, serving=OLD, protected=OLD)])
+    assert run(group) is None
+    assert group.protections == [(OLD, False)]
 
 
 def test_an_unhealthy_cluster_is_waited_for_and_then_left_alone() -> None:
