@@ -14,11 +14,10 @@ from infra.settings import Settings, declared_settings
 from infra.settings.etcd import EtcdSettings
 from infra.settings.rules import Whole
 from infra.settings.timing import TimingSettings
-from tests.infra.stacks import of_type, only, synthesize, text
-from tests.infra.test_infra_members import allowed
+from tests.infra.stacks import function, of_type, only, synthesize, text
+from tests.infra.test_infra_members import allowed_to, role_of_function
 
 Template = dict[str, Any]
-FUNCTION = "AWS::Lambda::Function"
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/dead.fifo"
 
 
@@ -36,7 +35,7 @@ def test_the_handler_is_a_function_of_the_bundle() -> None:
 
 
 def test_the_environment_is_exactly_what_was_agreed(template: Template) -> None:
-    variables = only(template, FUNCTION)["Environment"]["Variables"]
+    variables = function(template, HANDLER)["Environment"]["Variables"]
     assert {name: text(value) for name, value in variables.items()} == {
         "CLUSTER_NAME": "etcd",
         "PARAMETER_PREFIX": "/etcd-aws-cluster/etcd",
@@ -88,18 +87,19 @@ def test_the_function_takes_every_number_that_the_app_lets_through(group: str, n
 
 
 def test_one_run_at_a_time_in_the_vpc_traced_and_bounded(template: Template) -> None:
-    function = only(template, FUNCTION)
-    assert function["ReservedConcurrentExecutions"] == 1
-    assert function["Timeout"] == 60
-    assert function["MemorySize"] == 256
-    assert function["TracingConfig"] == {"Mode": "Active"}
-    assert len(function["VpcConfig"]["SubnetIds"]) == 3
-    assert only(template, "AWS::Logs::LogGroup")["RetentionInDays"] == 90
+    found = function(template, HANDLER)
+    assert found["ReservedConcurrentExecutions"] == 1
+    assert found["Timeout"] == 60
+    assert found["MemorySize"] == 256
+    assert found["TracingConfig"] == {"Mode": "Active"}
+    assert len(found["VpcConfig"]["SubnetIds"]) == 3
+    for log in of_type(template, "AWS::Logs::LogGroup").values():
+        assert log["Properties"]["RetentionInDays"] == 90
 
 
 def test_an_account_without_room_may_do_without_the_reservation() -> None:
-    function = only(synthesize({"etcd:reserve_concurrency": "false"}), FUNCTION)
-    assert "ReservedConcurrentExecutions" not in function
+    found = function(synthesize({"etcd:reserve_concurrency": "false"}), HANDLER)
+    assert "ReservedConcurrentExecutions" not in found
 
 
 def test_both_queues_are_fifo_encrypted_and_refuse_plain_http(template: Template) -> None:
@@ -121,7 +121,7 @@ def test_a_message_outlives_its_run_and_is_given_up_after_five_tries(template: T
     main, dead = queues(template)
     queue = template["Resources"][main]["Properties"]
     assert queue["VisibilityTimeout"] == 90
-    assert queue["VisibilityTimeout"] >= only(template, FUNCTION)["Timeout"]
+    assert queue["VisibilityTimeout"] >= function(template, HANDLER)["Timeout"]
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": {"Fn::GetAtt": [dead, "Arn"]}, "maxReceiveCount": 5}
 
 
@@ -163,8 +163,8 @@ def test_only_these_rules_may_send_to_the_queue(template: Template) -> None:
 
 def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> None:
     main, dead = queues(template)
-    (log,) = of_type(template, "AWS::Logs::LogGroup")
-    assert allowed(template, "lambda.amazonaws.com") == {
+    log = function(template, HANDLER)["LoggingConfig"]["LogGroup"]["Ref"]
+    assert allowed_to(template, role_of_function(template, HANDLER)) == {
         "*": {
             "autoscaling:DescribeAutoScalingGroups",
             "autoscaling:DescribeWarmPool",
@@ -221,8 +221,11 @@ def test_alarms_go_to_the_given_topic() -> None:
 
 def test_another_cluster_name_is_used_everywhere() -> None:
     template = synthesize({"etcd:cluster_name": "orders"})
-    assert only(template, FUNCTION)["Environment"]["Variables"]["CLUSTER_NAME"] == "orders"
-    assert not any("autoScalingGroupName/etcd" in resource for resource in allowed(template, "lambda.amazonaws.com"))
+    assert function(template, HANDLER)["Environment"]["Variables"]["CLUSTER_NAME"] == "orders"
+    assert not any(
+        "autoScalingGroupName/etcd" in resource
+        for resource in allowed_to(template, role_of_function(template, HANDLER))
+    )
     outputs = {name: text(output["Value"]) for name, output in template["Outputs"].items()}
     assert outputs["ClusterName"] == "orders"
     assert outputs["RecordParameter"] == "/etcd-aws-cluster/orders/record"

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from infra.deployment import ROLLOUT
 from infra.settings import Settings
 from infra.user_data import render_user_data
-from tests.infra.stacks import TOOLS, needed_by, of_type, only, synthesize, text
+from tests.infra.stacks import TOOLS, function, needed_by, of_type, only, synthesize, text
 
 Template = dict[str, Any]
 GROUP = "AWS::AutoScaling::AutoScalingGroup"
@@ -43,9 +44,18 @@ def role_of(template: Template, service: str) -> str:
     return name
 
 
+def role_of_function(template: Template, handler: str) -> str:
+    """Logical id of the role that a function has."""
+    return str(function(template, handler)["Role"]["Fn::GetAtt"][0])
+
+
 def allowed(template: Template, service: str) -> dict[str, set[str]]:
-    """What the role of a service may do: actions by resource. Nothing but inline statements counts, or is allowed."""
-    role = role_of(template, service)
+    """What the role of a service may do: actions by resource."""
+    return allowed_to(template, role_of(template, service))
+
+
+def allowed_to(template: Template, role: str) -> dict[str, set[str]]:
+    """What a role may do: actions by resource. Nothing but inline statements counts, or is allowed."""
     assert "ManagedPolicyArns" not in template["Resources"][role]["Properties"]
     found: dict[str, set[str]] = {}
     for policy in of_type(template, "AWS::IAM::Policy").values():
@@ -133,7 +143,14 @@ def test_all_that_the_first_instance_needs_exists_before_the_group_and_outlives_
     template: Template = request.getfixturevalue(kind)
     ((group, _),) = of_type(template, GROUP).items()
     alarms = set(of_type(template, "AWS::CloudWatch::Alarm"))
-    metadata = set(of_type(template, "AWS::CDK::Metadata"))
+    # The rollout comes after the group; what is only the rollout's may, too.
+    ((rollout, _),) = of_type(template, ROLLOUT).items()
+    ((goes_on, _),) = (
+        (name, policy)
+        for name, policy in of_type(template, "AWS::IAM::Policy").items()
+        if policy["Properties"]["PolicyDocument"]["Statement"][0]["Action"] == "lambda:InvokeFunction"
+    )
+    metadata = set(of_type(template, "AWS::CDK::Metadata")) | {rollout, goes_on}
     # Everything else: network, endpoints, rules, queue and its policy, function, mapping, log, roles and policies.
     assert needed_by(template, group) == template["Resources"].keys() - {group} - alarms - metadata
 

@@ -71,7 +71,9 @@ def test_with_endpoints_nothing_leads_to_the_internet(template_with_endpoints: T
         text(endpoint["Properties"]["ServiceName"])
         for endpoint in of_type(template_with_endpoints, "AWS::EC2::VPCEndpoint").values()
     }
-    assert services == {f"com.amazonaws.eu-west-1.{name}" for name in ("ssm", "autoscaling", "ec2", "sqs", "s3")}
+    assert services == {
+        f"com.amazonaws.eu-west-1.{name}" for name in ("ssm", "autoscaling", "ec2", "sqs", "lambda", "s3")
+    }
 
 
 def test_the_endpoints_admit_members_and_controller_only(template_with_endpoints: Template) -> None:
