@@ -174,9 +174,12 @@ class Rollout:
                 raise RolloutFailedError(
                     f"Still launching from an older launch template: {', '.join(sorted(state.old_newcomers))}."
                 )
-            if not state.old_newcomers and state.protected:
+            # What leaves is a member until it has left; the next change would be measured by it.
+            if state.old_newcomers or (state.leaving and not self._is_late(progress, self._limit_s)):
+                return progress
+            if state.protected:
                 self._group.protect(state.protected, yes=False)
-            return progress if state.old_newcomers else None
+            return None
         trouble = self._health()
         if not trouble:
             # A refresh that is stopped leaves the group with one too many, and the group would take the oldest.

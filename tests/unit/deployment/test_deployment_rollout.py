@@ -212,6 +212,14 @@ def test_what_still_launches_from_the_old_template_is_waited_for() -> None:
         run(FakeGroup([coming]))
 
 
+def test_it_ends_when_those_that_were_replaced_have_left() -> None:
+    leaving = state(NONE, leaving=frozenset({C}), refreshes=refresh("Successful"))
+    group = FakeGroup([state(), leaving, leaving, leaving, DONE])
+    assert run(group) is None
+    assert len(group.script) == 1
+    assert run(FakeGroup([leaving])) is None, "one that etcd does not let go is no reason to go back"
+
+
 def test_something_old_that_came_meanwhile_is_replaced_as_well() -> None:
     group = FakeGroup([state(), state(frozenset({C}), refreshes=refresh("Successful")), state(frozenset({C})), DONE])
     assert run(group) is None
