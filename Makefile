@@ -15,7 +15,7 @@ ETCD_35 := $(shell go list -C tools/etcd-3.5 -m >/dev/null 2>&1 && echo .cache/e
 ETCD_35_NEWEST := $(shell go list -C tools/etcd-3.5.35 -m >/dev/null 2>&1 && echo .cache/etcd-3.5.35/etcd)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev check test etcd-3.5 etcd-3.5.35 etcd-3.6 coverage demo explore mutants torture bench synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
+.PHONY: help dev check test etcd-3.5 etcd-3.5.35 etcd-3.6 coverage demo explore mutants torture bench dashboard synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
 
 help: ## show this list
 	@grep -hE '^[a-z0-9. -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -81,6 +81,9 @@ mutants: dev ## which changes to the core no unit test notices (docs/mutants.md)
 bench: dev ## formation and replacement against doing it by hand and against the seed's way
 	python -m benchmarks.cluster
 	python benchmarks/agent.py
+
+dashboard: dev ## draw docs/dashboard.svg anew
+	python -m infra.dashboard_picture
 
 synth: dev ## the CloudFormation template, offline
 	node_modules/.bin/cdk synth --quiet

@@ -65,7 +65,7 @@ class Controller(Construct):
             retention=retention(settings.controller.log_retention_days),
             removal_policy=RemovalPolicy.DESTROY,
         )
-        role = self._role()
+        self.role = self._role()
         self.function = lambda_.Function(
             self,
             "Function",
@@ -74,7 +74,7 @@ class Controller(Construct):
             architecture=function_architecture(settings.controller),
             code=code,
             handler=HANDLER,
-            role=role,
+            role=self.role,
             environment=controller_environment(settings, self.dead_letter_queue.queue_url),
             timeout=Duration.seconds(settings.controller.function_timeout_s),
             memory_size=settings.controller.function_memory_mib,
@@ -92,6 +92,11 @@ class Controller(Construct):
             sources.SqsEventSource(self.queue, batch_size=10, report_batch_item_failures=True)
         )
         self._look_when_told_and_regularly()
+
+    def look_at(self, construct_id: str, description: str, pattern: events.EventPattern) -> None:
+        """Have the function look when such an event comes."""
+        target = targets.SqsQueue(self.queue, message_group_id=self._settings.cluster_name)
+        events.Rule(self, construct_id, description=description, event_pattern=pattern, targets=[target])
 
     def _role(self) -> iam.Role:
         """Make a role of just what the function does, in place of the broader managed policies."""

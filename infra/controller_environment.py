@@ -17,6 +17,7 @@ def controller_environment(settings: Settings, dead_letter_queue_url: str) -> di
         "ETCD_PEER_SCHEME": etcd.etcd_peer_scheme,
         "ETCD_CLIENT_PORT": etcd.etcd_client_port,
         "ETCD_SERVER_PORT": etcd.etcd_server_port,
+        "ETCD_QUOTA_BACKEND_BYTES": etcd.quota_bytes,
         "GATHER_WINDOW_S": timing.gather_window_s,
         "FORMATION_TIMEOUT_S": timing.formation_timeout_s,
         "JOIN_TIMEOUT_S": timing.join_timeout_s,
@@ -31,4 +32,24 @@ def controller_environment(settings: Settings, dead_letter_queue_url: str) -> di
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         "POWERTOOLS_LOG_LEVEL": settings.controller.log_level,
     }
-    return {name: str(value) for name, value in variables.items()}
+    return {name: str(value) for name, value in (variables | _tls(settings)).items()}
+
+
+def _tls(settings: Settings) -> dict[str, str | int]:
+    """What is said only where it matters; infra.pki adds what only a deploy knows."""
+    tls = settings.tls
+    user = {"ETCD_USER_SECRET_ARN": tls.etcd_user_secret_arn} if tls.etcd_user_secret_arn else {}
+    match settings.pki:
+        case "automatic":
+            return {
+                **user,
+                "ETCD_PKI": "automatic",
+                "CERTIFICATE_HOURS": tls.certificate_hours,
+                "CA_SIGNING": tls.ca_signing,
+                "CA_TRUSTED": ",".join(map(str, tls.trusted_generations)),
+            }
+        case "own":
+            source = {"CONTROLLER_TLS_SOURCE": tls.controller_tls_source} if tls.controller_tls_source else {}
+            return {**user, **source, "ETCD_PKI": "own" if source else "off"}
+        case _:
+            return {**user, "ETCD_PKI": "off"}

@@ -73,7 +73,7 @@ class Deployment(Construct):
         if settings.controller.function_runtime != NEWEST_RUNTIME:
             acknowledge(self.function, "L1", "An older runtime was asked for: etcd:function_runtime.")
         # A policy of its own: within the role's, the function and its role would wait for each other.
-        self._itself = iam.Policy(
+        goes_on = iam.Policy(
             self,
             "GoesOn",
             roles=[self.role],
@@ -87,11 +87,12 @@ class Deployment(Construct):
             resource_type=GUARD,
             properties={"Deployed": deployed_as(settings)},
         )
+        self.guard.node.add_dependency(goes_on)
 
     def roll_out(self, *, launch_template_id: str, launch_template_version: str) -> CustomResource:
         """Have the instances replaced when the launch template has changed; make it after the group."""
         rollout = self._settings.rollout
-        resource = CustomResource(
+        return CustomResource(
             self,
             "Rollout",
             service_token=self.function.function_arn,
@@ -105,8 +106,6 @@ class Deployment(Construct):
                 "TimeoutMinutes": rollout.rollout_timeout_min,
             },
         )
-        resource.node.add_dependency(self._itself)
-        return resource
 
     def _role(self) -> iam.Role:
         """Make a role of just what guard and rollout do."""

@@ -12,6 +12,7 @@ from infra.monitoring import Monitoring
 from infra.names import initial_cluster_parameter, record_parameter
 from infra.network import Network
 from infra.network_access import NetworkAccess
+from infra.pki import Pki
 from infra.settings import Settings
 
 
@@ -40,7 +41,7 @@ class EtcdClusterStack(Stack):
             server_port=settings.etcd.etcd_server_port,
         )
         if settings.network.egress == "endpoints" and not settings.network.vpc_id:
-            network.add_endpoints(access.endpoints())
+            network.add_endpoints(access.endpoints(), with_secrets=settings.reads_secrets)
         controller = Controller(
             self,
             "Controller",
@@ -69,9 +70,10 @@ class EtcdClusterStack(Stack):
             security_group=access.members,
             agent=agent(self, "Agent"),
         )
+        pki = Pki(self, "Pki", settings=settings, controller=controller, deployment=deployment, hosts=members.role)
         # The first instance finds the whole controller at work, and the last one is let go by it.
-        members.group.node.add_dependency(network, access, controller)
-        monitoring = Monitoring(self, "Monitoring", settings=settings, dead_letter_queue=controller.dead_letter_queue)
+        members.group.node.add_dependency(network, access, controller, pki)
+        monitoring = Monitoring(self, "Monitoring", settings=settings, controller=controller)
         # What the guard refuses changes nothing: not the instances, and not what their controller believes of them.
         deployment.guard.node.add_dependency(network, access)
         controller.function.node.add_dependency(deployment.guard)
@@ -81,7 +83,7 @@ class EtcdClusterStack(Stack):
             launch_template_id=members.template.ref,
             launch_template_version=members.template.attr_latest_version_number,
         )
-        rollout.node.add_dependency(members, controller, monitoring)
+        rollout.node.add_dependency(members, controller, pki, monitoring)
 
         for name, value in {
             "ClusterName": settings.cluster_name,

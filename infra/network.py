@@ -33,9 +33,11 @@ class Network(Construct):
         else:
             self.vpc = self._new_vpc(settings, subnet_type)
 
-    def add_endpoints(self, security_group: ec2.ISecurityGroup) -> None:
+    def add_endpoints(self, security_group: ec2.ISecurityGroup, *, with_secrets: bool) -> None:
         """Let whoever ``security_group`` admits reach the AWS APIs without leaving the VPC."""
-        for name, service in _ENDPOINTS.items():
+        # Secrets Manager asks KMS itself.
+        secrets = {"SecretsManager": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER} if with_secrets else {}
+        for name, service in (_ENDPOINTS | secrets).items():
             ec2.InterfaceVpcEndpoint(
                 self,
                 f"{name}Endpoint",

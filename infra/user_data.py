@@ -35,6 +35,7 @@ def render_user_data(settings: Settings, *, architecture: str, agent_url: str) -
         etcd_client_scheme=etcd.etcd_client_scheme,
         etcd_peer_scheme=etcd.etcd_peer_scheme,
         etcd_server_port=etcd.etcd_server_port,
+        etcd_quota_bytes=etcd.quota_bytes,
         etcd_sha256=etcd.etcd_sha256 or known_sha256(etcd.etcd_version)[architecture],
         etcd_url=etcd_url(settings, architecture),
         region=Aws.REGION,

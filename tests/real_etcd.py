@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeVar
@@ -74,11 +74,15 @@ class RealEtcd:
         binary: Of any version from 3.4.
         directory: Where data and logs go.
         flags: For every member.
+        tls: Gives a member's TLS options, by name, from its own name and address. With it all URLs are https.
+        plain_peers: Members whose peer URLs are http all the same.
     """
 
     binary: Path
     directory: Path
     flags: Sequence[str] = ()
+    tls: Callable[[str, str], Mapping[str, str]] | None = None
+    plain_peers: Collection[str] = ()
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _addresses: dict[str, str] = field(default_factory=dict)
 
@@ -86,12 +90,17 @@ class RealEtcd:
         """Return a member's peer URL; its address is free when first asked for."""
         if name not in self._addresses:
             self._addresses[name] = _free_address()
-        return f"http://{self._addresses[name]}:{PEER_PORT}"
+        scheme = "http" if name in self.plain_peers else self._scheme
+        return f"{scheme}://{self._addresses[name]}:{PEER_PORT}"
 
     def endpoint(self, name: str) -> str:
         """Return a member's client endpoint."""
         self.peer_url(name)
-        return f"http://{self._addresses[name]}:{CLIENT_PORT}"
+        return f"{self._scheme}://{self._addresses[name]}:{CLIENT_PORT}"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.tls else "http"
 
     def form(self, names: Iterable[str], *, token: str = "etcd-1") -> None:  # noqa: S107 - names a cluster
         """Start a new cluster."""
@@ -150,9 +159,14 @@ class RealEtcd:
             *("--heartbeat-interval", "50"),
             *("--election-timeout", "500"),
             *self.flags,
+            *self._tls_flags(name),
         ]
         with self._log(name) as log:
             self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def _tls_flags(self, name: str) -> Iterable[str]:
+        options = self.tls(name, self._addresses[name]) if self.tls else {}
+        return (f"--{option}={value}" for option, value in options.items())
 
     def _log(self, name: str) -> IO[bytes]:
         return (self.directory / f"{name}.log").open("ab")

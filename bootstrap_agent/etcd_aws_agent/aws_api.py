@@ -1,4 +1,4 @@
-"""The two AWS reads of the agent: its record, and the group that has a Name tag.
+"""The AWS calls of the agent: its record, the group that has a Name tag, and what certificates need.
 
 They are signed by botocore and sent without its service models: docs/decisions/0002-agent-runtime.md.
 """
@@ -24,6 +24,7 @@ from etcd_aws_agent.transport import Answer, Transport
 HTTP_OK = 200
 HTTP_SERVER_ERROR = 500
 _THROTTLED = 429
+_NO_SUCH_THING = ("ParameterNotFound", "ResourceNotFoundException")
 _TEMPORARY = re.compile(
     r"Throttl|TooManyRequests|RequestLimitExceeded|ServiceUnavailable|InternalFailure|InternalServer"
 )
@@ -59,33 +60,79 @@ class SignedService:
         self._credentials.forget()
         return DeniedError(what)
 
+    def call(self, target: str, request: dict[str, Any], *, action: str, subject: str) -> dict[str, Any] | str:
+        """Make a call of a service that speaks JSON; return its answer, or the code with which it says no such thing.
+
+        Raises:
+            UnavailableError: no answer to rely on.
+            DeniedError: names the action and its subject.
+        """
+        headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
+        answer = self.post(json.dumps(request), headers)
+        document = _json_object(answer, action)
+        if answer.status == HTTP_OK:
+            return document
+        code = str(document.get("__type", "")).rpartition("#")[2]
+        if code in _NO_SUCH_THING:
+            return code
+        message = str(document.get("message") or document.get("Message") or "")
+        raise self.failure(answer, code, message, action=action, subject=subject)
+
 
 class ParameterStore:
-    """Reads parameters of AWS Systems Manager."""
+    """Parameters of AWS Systems Manager."""
 
     def __init__(self, service: SignedService) -> None:
         self._service = service
 
-    def get(self, name: str) -> str | None:
+    def get(self, name: str, *, decrypted: bool = False) -> str | None:
         """Return a parameter's value, or None when Parameter Store says that there is no such parameter.
 
         Raises:
             UnavailableError: no answer to rely on.
             DeniedError: names the action and the parameter.
         """
-        headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AmazonSSM.GetParameter"}
-        answer = self._service.post(json.dumps({"Name": name}), headers)
-        document = _json_object(answer)
-        if answer.status == HTTP_OK:
-            value = (document.get("Parameter") or {}).get("Value")
-            if not isinstance(value, str):
-                raise UnavailableError(f"ssm:GetParameter {name}: the answer has no Parameter.Value")
-            return value
-        code = str(document.get("__type", "")).rpartition("#")[2]
-        if code == "ParameterNotFound":
+        request = {"Name": name, "WithDecryption": True} if decrypted else {"Name": name}
+        document = self._service.call("AmazonSSM.GetParameter", request, action="ssm:GetParameter", subject=name)
+        if isinstance(document, str):
             return None
-        message = str(document.get("message") or document.get("Message") or "")
-        raise self._service.failure(answer, code, message, action="ssm:GetParameter", subject=name)
+        value = (document.get("Parameter") or {}).get("Value")
+        if not isinstance(value, str):
+            raise UnavailableError(f"ssm:GetParameter {name}: the answer has no Parameter.Value")
+        return value
+
+    def put(self, name: str, value: str) -> None:
+        """Create or overwrite a parameter of type String.
+
+        Raises:
+            UnavailableError: no answer to rely on; it may have been done.
+            DeniedError: names the action and the parameter.
+        """
+        request = {"Name": name, "Value": value, "Type": "String", "Overwrite": True}
+        self._service.call("AmazonSSM.PutParameter", request, action="ssm:PutParameter", subject=name)
+
+
+class Secrets:
+    """Secrets of AWS Secrets Manager."""
+
+    def __init__(self, service: SignedService) -> None:
+        self._service = service
+
+    def get(self, arn: str) -> str | None:
+        """Return a secret's current text, or None when there is no such secret.
+
+        Raises:
+            UnavailableError: no answer to rely on.
+            DeniedError: names the action and the secret.
+        """
+        action = "secretsmanager:GetSecretValue"
+        document = self._service.call("secretsmanager.GetSecretValue", {"SecretId": arn}, action=action, subject=arn)
+        if isinstance(document, str):
+            return None
+        value = document.get("SecretString")
+        if not isinstance(value, str):
+            raise UnavailableError(f"{action} {arn}: the answer has no SecretString")
+        return value
 
 
 class GroupTags:
@@ -153,11 +200,11 @@ def dns_suffix(region: str) -> str:
     return str(next(known, "amazonaws.com"))
 
 
-def _json_object(answer: Answer) -> dict[str, Any]:
+def _json_object(answer: Answer, action: str) -> dict[str, Any]:
     try:
         document = json.loads(answer.body)
     except ValueError:
         document = None
     if isinstance(document, dict):
         return document
-    raise UnavailableError(f"ssm:GetParameter: {answer.status}, and no JSON object")
+    raise UnavailableError(f"{action}: {answer.status}, and no JSON object")

@@ -6,8 +6,11 @@ Full jitter as in https://aws.amazon.com/blogs/architecture/exponential-backoff-
 from __future__ import annotations
 
 MEMBER_FAST_PHASE_S = 900.0
+CERTIFICATE_FAST_PHASE_S = 60.0
 LONGEST_S = 30.0
 SHORTEST_S = 0.05
+SHORTEST_BETWEEN_REQUESTS_S = 60.0
+LONGEST_BETWEEN_REQUESTS_S = 600.0
 
 
 def after_failures(failures: int, fraction: float) -> float:
@@ -23,3 +26,15 @@ def between_looks_of_member(waited_s: float, fraction: float) -> float:
 def between_looks_of_proxy(looks: int, fraction: float) -> float:
     """Return the seconds after the `looks`-th look: 1,000 proxies may boot at once, GetParameter allows 40 a second."""
     return max(SHORTEST_S, fraction * min(LONGEST_S, 2.0 ** min(looks - 1, 10)))
+
+
+def between_looks_for_certificate(waited_s: float, fraction: float) -> float:
+    """Return the seconds between looks at the controller's answer, which takes seconds where all is well."""
+    return 0.3 + 0.2 * fraction if waited_s < CERTIFICATE_FAST_PHASE_S else 2.0 + 3.0 * fraction
+
+
+def before_asking_again(asked: int, fraction: float) -> float:
+    """Return the seconds after the `asked`-th request: PutParameter allows 3 a second in a whole account."""
+    return (0.5 + 0.5 * fraction) * min(
+        LONGEST_BETWEEN_REQUESTS_S, SHORTEST_BETWEEN_REQUESTS_S * 2.0 ** min(asked - 1, 10)
+    )

@@ -31,7 +31,7 @@ def look(data_dir: Path, peers_file: Path, identity: Identity) -> Local:
     return Local(
         has_wal=_has_wal(data_dir),
         marker=_read_marker(marker_path(data_dir)),
-        has_own_file=f"ETCD_NAME={identity.instance_id}" in (_read(peers_file) or "").splitlines(),
+        has_own_file=f"ETCD_NAME={identity.instance_id}" in (read(peers_file) or "").splitlines(),
     )
 
 
@@ -41,23 +41,28 @@ def write_marker(data_dir: Path, marker: Marker) -> None:
     write_if_changed(marker_path(data_dir), text + "\n")
 
 
-def write_if_changed(path: Path, text: str) -> bool:
-    """Replace a file atomically, unless it has this text already; tell whether it was written."""
-    if _read(path) == text and stat.S_IMODE(path.stat().st_mode) == FILE_MODE:
+def write_if_changed(path: Path, text: str, *, mode: int = FILE_MODE, owner: tuple[int, int] | None = None) -> bool:
+    """Replace a file atomically, unless it has this text already; tell whether it was written.
+
+    `owner` is uid and gid (-1: the agent's own); None leaves both to the system.
+    """
+    if read(path) == text and _is_so(path.stat(), mode, owner):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-            os.fchmod(file.fileno(), FILE_MODE)
+            os.fchmod(file.fileno(), mode)
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink()
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return True
 
 
@@ -75,9 +80,13 @@ def move_data_aside(data_dir: Path) -> Path:
         if error.errno not in (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         target = _rename_to_free_name(member, data_dir / f"member.{stamp}.old")
-    _sync_directory(data_dir)
-    _sync_directory(target.parent)
+    sync_directory(data_dir)
+    sync_directory(target.parent)
     return target
+
+
+def _is_so(status: os.stat_result, mode: int, owner: tuple[int, int] | None) -> bool:
+    return stat.S_IMODE(status.st_mode) == mode and (owner is None or status.st_uid == owner[0])
 
 
 def _rename_to_free_name(source: Path, target: Path) -> Path:
@@ -98,14 +107,15 @@ def _has_wal(data_dir: Path) -> bool:
 
 def _read_marker(path: Path) -> Marker | None:
     try:
-        document = json.loads(_read(path) or "")
+        document = json.loads(read(path) or "")
         return Marker(initial_cluster_token=str(document["token"]), life=str(document["life"]))
     except (ValueError, TypeError, KeyError):
         # A marker that says nothing vouches for nothing.
         return None
 
 
-def _read(path: Path) -> str | None:
+def read(path: Path) -> str | None:
+    """Return a file's text, None if it is not there."""
     try:
         with path.open("rb") as file:
             return file.read(LONGEST_FILE_BYTES).decode("utf-8", "replace")
@@ -113,7 +123,8 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Make renames in a folder survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -5,6 +5,9 @@ AgentError
 ├── MetadataError        IMDSv2 did not answer, or not with what it promises
 ├── GroupLookupError     ASG_BY_TAG names no group, or several
 ├── RecordError          the record is corrupt or of another schema
+├── OpensslError         the openssl command is missing or fails
+├── MaterialError        key, certificate and CAs do not work together
+├── NoMaterialError      --renew where there is nothing to renew
 └── ReadError            an AWS read brought no answer to rely on
     ├── UnavailableError   not reachable, throttled, failing, no credentials
     └── DeniedError        answered, and refused us
@@ -32,6 +35,10 @@ class ExitCode(enum.IntEnum):
     DATA_OF_ANOTHER_CLUSTER = 17
     ADDRESS_CHANGED = 18
     CANNOT_WRITE = 19
+    CERTIFICATE_NOT_IN_TIME = 20
+    OPENSSL_UNUSABLE = 21
+    MATERIAL_UNUSABLE = 22
+    NOTHING_TO_RENEW = 23
     USAGE = 64
 
 
@@ -66,6 +73,27 @@ class RecordError(AgentError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ExitCode.RECORD_UNUSABLE)
+
+
+class OpensslError(AgentError):
+    """The openssl command, which makes keys and certificate requests, is missing or fails."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ExitCode.OPENSSL_UNUSABLE)
+
+
+class MaterialError(AgentError):
+    """Key, certificate and CAs do not work together, or not for this host, or not now."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ExitCode.MATERIAL_UNUSABLE)
+
+
+class NoMaterialError(AgentError):
+    """A renewal was asked for on a host that has no certificate."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ExitCode.NOTHING_TO_RENEW)
 
 
 class ReadError(AgentError):

@@ -49,6 +49,7 @@ def member_file(record: Record, own: Member, state: str, identity: Identity, set
             "ETCD_LISTEN_CLIENT_URLS": listen_client,
             "ETCD_INITIAL_ADVERTISE_PEER_URLS": ",".join(own.peer_urls),
             "ETCD_ADVERTISE_CLIENT_URLS": ",".join(client_urls),
+            **_certificate_keys(settings),
         },
         settings,
     )
@@ -64,6 +65,7 @@ def proxy_file(record: Record, identity: Identity, settings: Settings) -> str:
             "ETCD_INITIAL_CLUSTER": initial_cluster(voters, own=None, own_name=identity.instance_id),
             "ETCD_PROXY": "on",
             "ETCD_LISTEN_CLIENT_URLS": _listen_client_urls(identity, settings),
+            **_certificate_keys(settings),
         },
         settings,
     )
@@ -71,7 +73,26 @@ def proxy_file(record: Record, identity: Identity, settings: Settings) -> str:
 
 def _listen_client_urls(identity: Identity, settings: Settings) -> str:
     addresses = [identity.private_ip] + (["127.0.0.1"] if settings.listens_on_loopback else [])
-    return ",".join(f"{settings.client_scheme}://{address}:{settings.client_port}" for address in addresses)
+    # Before 3.4.25 and 3.5.8 etcd may serve no gRPC over http then: https://github.com/etcd-io/etcd/issues/15495.
+    schemes = ("http", "https") if settings.tls.is_transition else (settings.client_scheme,)
+    return ",".join(f"{scheme}://{address}:{settings.client_port}" for address in addresses for scheme in schemes)
+
+
+def _certificate_keys(settings: Settings) -> dict[str, str]:
+    """Return etcd's settings for TLS, which it ignores where a URL is http; an etcd 2.x proxy takes those for peers."""
+    if not settings.tls.has_material:
+        return {}
+    certificate, key, ca = (settings.tls.directory / name for name in ("host.crt", "host.key", "ca.crt"))
+    return {
+        f"ETCD_{side}{name}": str(value)
+        for side in ("", "PEER_")
+        for name, value in (
+            ("CERT_FILE", certificate),
+            ("KEY_FILE", key),
+            ("TRUSTED_CA_FILE", ca),
+            ("CLIENT_CERT_AUTH", "true"),
+        )
+    }
 
 
 def _file(values: dict[str, str], settings: Settings) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from etcd_aws_agent import backoff, disk, render
+from etcd_aws_agent.clock import Clock
 from etcd_aws_agent.errors import AgentError, ExitCode, ReadError, RecordError
 from etcd_aws_agent.identity import Identity
 from etcd_aws_agent.plan import Absent, Action, Decision, Reading, Unreadable, plan_member, plan_proxy
@@ -28,28 +28,6 @@ class Groups(Protocol):
 
     def group_named(self, tag_value: str) -> str:
         """Return the group's name; raises ReadError or GroupLookupError."""
-
-
-class Clock(Protocol):
-    """Time that only goes forward."""
-
-    def monotonic(self) -> float:
-        """Return seconds since some moment."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-
-class SystemClock:
-    """The clock of this machine."""
-
-    def monotonic(self) -> float:
-        """Return seconds since some moment."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
 
 
 @dataclass(frozen=True)
@@ -99,7 +77,6 @@ class Agent:
             GroupLookupError: the tag names no group, or several.
             OSError: the disk cannot be read or written.
         """
-        self._began = self._clock.monotonic()
         said = ""
         while True:
             look = self.look()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from etcd_aws_agent.errors import ExitCode, SettingsError
 from etcd_aws_agent.record import URL
+from etcd_aws_agent.tls_settings import TlsSettings
 
 PARAMETER_ROOT = "/etcd-aws-cluster"
 HIGHEST_PORT = 65535
@@ -32,6 +33,7 @@ class Settings:
         only_seed_keys: leave out of the file what the seed's did not have.
         deadline_s: how long to wait for the record, in seconds; None is for ever.
         ignored: variables of the seed that are set and have no meaning any more.
+        tls: how this host gets its certificate.
     """
 
     cluster_name: str | None
@@ -51,6 +53,8 @@ class Settings:
     autoscaling_endpoint: str | None
     metadata_endpoint: str
     ignored: tuple[str, ...]
+    tls: TlsSettings
+    secrets_endpoint: str | None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -63,6 +67,7 @@ class Settings:
         proxy_group = env.get("PROXY_ASG")
         group_tag = proxy_group if proxy_group and env.get("ASG_BY_TAG") else None
         deadline_s = env.number("AGENT_DEADLINE_S", 3600)
+        only_seed_keys = env.one_of("ETCD_PEERS_KEYS", ("all", "seed")) == "seed"
         any_endpoint = env.url("AWS_ENDPOINT_URL")
         return cls(
             cluster_name=None if group_tag else env.group_name("PROXY_ASG" if proxy_group else "CLUSTER_NAME"),
@@ -73,7 +78,7 @@ class Settings:
             client_port=env.port("ETCD_CLIENT_PORT", 2379),
             peer_port=env.port("ETCD_SERVER_PORT", 2380),
             listens_on_loopback=env.one_of("ETCD_LISTEN_LOOPBACK", ("on", "off")) == "on",
-            only_seed_keys=env.one_of("ETCD_PEERS_KEYS", ("all", "seed")) == "seed",
+            only_seed_keys=only_seed_keys,
             data_dir=env.path("ETCD_DATA_DIR", "/var/lib/etcd"),
             peers_file=env.path("ETCD_PEERS_FILE", "/etc/sysconfig/etcd-peers"),
             deadline_s=deadline_s or None,
@@ -82,6 +87,8 @@ class Settings:
             autoscaling_endpoint=env.url("AWS_ENDPOINT_URL_AUTO_SCALING") or any_endpoint,
             metadata_endpoint=env.url("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254",
             ignored=tuple(name for name in _GONE if env.get(name)),
+            tls=TlsSettings.from_environment(env, is_proxy=proxy_group is not None, only_seed_keys=only_seed_keys),
+            secrets_endpoint=env.url("AWS_ENDPOINT_URL_SECRETS_MANAGER") or any_endpoint,
         )
 
 

@@ -13,6 +13,7 @@ from infra.settings.conflicts import basic_conflicts, given_vpc_conflicts
 from infra.settings.controller import ControllerSettings
 from infra.settings.etcd import EtcdSettings
 from infra.settings.members import MemberSettings
+from infra.settings.monitoring import MonitoringSettings, monitoring_conflicts
 from infra.settings.network import NetworkSettings
 from infra.settings.rollout import RolloutSettings, rollout_conflicts
 from infra.settings.rules import KEY_PREFIX, SettingsError, Text, WholeOf, setting
@@ -48,12 +49,25 @@ class Settings:
     timing: TimingSettings = field(default_factory=TimingSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     controller: ControllerSettings = field(default_factory=ControllerSettings)
+    monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
 
     @property
     def uses_tls(self) -> bool:
         """Whether members have certificates."""
         schemes = (self.etcd.etcd_client_scheme, self.etcd.etcd_peer_scheme)
         return "https" in schemes or self.tls.tls_transition
+
+    @property
+    def pki(self) -> str:
+        """Who makes certificates: ``off`` where members have none."""
+        return self.tls.pki if self.uses_tls else "off"
+
+    @property
+    def reads_secrets(self) -> bool:
+        """Whether anything is kept in Secrets Manager."""
+        tls = self.tls
+        sources = (tls.controller_tls_source, tls.host_tls_source) if self.pki == "own" else ()
+        return self.pki == "automatic" or any(s.startswith("arn:") for s in (*sources, tls.etcd_user_secret_arn))
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> "Settings":
@@ -88,6 +102,7 @@ CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = 
     given_vpc_conflicts,
     tls_conflicts,
     rollout_conflicts,
+    monitoring_conflicts,
 )
 """What is fine alone and not together, by part of the app; each gets the settings, and the keys as they were given."""
 
@@ -99,6 +114,7 @@ _GROUPS: Mapping[str, type[Any]] = {
     "timing": TimingSettings,
     "rollout": RolloutSettings,
     "controller": ControllerSettings,
+    "monitoring": MonitoringSettings,
 }
 
 

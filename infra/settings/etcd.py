@@ -36,3 +36,15 @@ class EtcdSettings:
     etcd_peer_scheme: str = setting("http", _SCHEME, "scheme of peer URLs")
     etcd_client_port: int = setting(2379, _PORT, "port of client URLs")
     etcd_server_port: int = setting(2380, _PORT, "port of peer URLs")
+    quota_mib: int = setting(
+        2048,
+        # etcd warns above 8 GiB: https://etcd.io/docs/v3.5/dev-guide/limit/
+        Whole(minimum=16, maximum=16384),
+        "size of etcd's database at which it takes no more writes (its default is 2048, it advises at most 8192)",
+        unit="MiB",
+    )
+
+    @property
+    def quota_bytes(self) -> int:
+        """The quota as etcd is told it."""
+        return self.quota_mib * 1024**2

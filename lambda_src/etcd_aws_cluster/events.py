@@ -3,6 +3,7 @@
 Formats:
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pools-eventbridge-events.html
+https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 """
 
 from __future__ import annotations
@@ -57,6 +58,16 @@ class ScheduledTick:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterChange:
+    """Somebody wrote a parameter that the rule lets through: a request for a certificate."""
+
+    parameter: str
+
+    def __str__(self) -> str:
+        return f"change of {self.parameter}"
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """Nothing to look at."""
 
@@ -66,7 +77,7 @@ class Ignored:
         return f"ignored: {self.reason}"
 
 
-Trigger = LifecycleAction | ScheduledTick | Ignored
+Trigger = LifecycleAction | ScheduledTick | ParameterChange | Ignored
 
 
 def parse_message(body: str, *, group: str) -> Trigger:
@@ -93,14 +104,14 @@ def parse_message(body: str, *, group: str) -> Trigger:
             return _lifecycle_action(event, _LIFECYCLE[detail_type], group)
         case "aws.events" | "aws.scheduler", "Scheduled Event":
             return ScheduledTick()
+        case "aws.ssm", "Parameter Store Change":
+            return ParameterChange(_text(_detail(event), "name", "detail."))
         case _:
             return Ignored(f"{detail_type!r} from {source!r} says nothing about the cluster")
 
 
 def _lifecycle_action(event: Mapping[str, Any], expected: Transition, group: str) -> LifecycleAction | Ignored:
-    detail = event.get("detail")
-    if not isinstance(detail, dict):
-        raise MalformedMessageError(f"field detail is {detail!r:.80}, expected an object")
+    detail = _detail(event)
     concerned = _text(detail, "AutoScalingGroupName", "detail.")
     if concerned != group:
         return Ignored(f"the group {concerned!r} is not ours")
@@ -116,6 +127,13 @@ def _lifecycle_action(event: Mapping[str, Any], expected: Transition, group: str
         origin=_text(detail, "Origin", "detail.", default=""),
         destination=_text(detail, "Destination", "detail.", default=""),
     )
+
+
+def _detail(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    detail = event.get("detail")
+    if not isinstance(detail, dict):
+        raise MalformedMessageError(f"field detail is {detail!r:.80}, expected an object")
+    return detail
 
 
 def _text(fields: Mapping[str, Any], name: str, path: str = "", *, default: str | None = None) -> str:

@@ -24,9 +24,17 @@ _COUNTS: Mapping[Metric, float] = dict.fromkeys(
         Metric.RECONCILE_ERRORS,
         Metric.CHORE_ERRORS,
         Metric.MALFORMED_MESSAGES,
+        Metric.CERTIFICATES_ISSUED,
+        Metric.CERTIFICATE_REQUESTS_REFUSED,
     ),
     0,
 )
+_UNITS: Mapping[Metric, MetricUnit] = {
+    Metric.JOIN_WAIT: MetricUnit.Seconds,
+    Metric.CERTIFICATE_LEFT: MetricUnit.Seconds,
+    Metric.DATABASE_SIZE: MetricUnit.Bytes,
+    Metric.DATABASE_USE: MetricUnit.Percent,
+}
 
 
 class Telemetry:
@@ -57,5 +65,5 @@ class Telemetry:
     def publish(self) -> None:
         """Hand this run's values to Powertools, which prints them when the handler returns."""
         for metric, value in self._values.items():
-            self._metrics.add_metric(name=metric.value, unit=MetricUnit.Count, value=value)
+            self._metrics.add_metric(name=metric.value, unit=_UNITS.get(metric, MetricUnit.Count), value=value)
         self._values = dict(_COUNTS)

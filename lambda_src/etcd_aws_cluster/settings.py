@@ -15,9 +15,36 @@ from .core.policy import Policy
 
 _SECOND = timedelta(seconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
-_UNIT_NAMES = {_SECOND: "seconds", _MILLISECOND: "milliseconds"}
+_HOUR = timedelta(hours=1)
+_UNIT_NAMES = {_SECOND: "seconds", _MILLISECOND: "milliseconds", _HOUR: "hours"}
 _SCHEMES = r"https?"
 _MAX_PORT = 65_535
+_MANAGED = r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+"
+_GENERATION = r"[1-9][0-9]{0,2}"
+_DNS_NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PkiSettings:
+    """Where certificates come from, where members have any.
+
+    Attributes:
+        kind: ``off``; ``automatic``: from here; ``own``: from the operator.
+        ca_secret: ARN of the secret with the CA's generations.
+        generations: Those that are trusted; the first signs.
+        certificate_life: Of what is issued.
+        host_role: Name of the role of the instances.
+        cluster_names: DNS names that every member's certificate has too.
+        source: Own: ARN of a secret, or ``ssm:/name``, with the controller's ca, cert and key.
+    """
+
+    kind: str
+    ca_secret: str
+    generations: tuple[int, ...]
+    certificate_life: timedelta
+    host_role: str
+    cluster_names: tuple[str, ...]
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +59,9 @@ class Settings:
         etcd_read_timeout: For one call to one member, after the connection is made.
         etcd_poll_interval: Between two looks at etcd while something is expected of it.
         aws_poll_interval: The least time between two reads of the group within one run.
+        etcd_quota_bytes: The quota of etcd's database, where etcd itself does not tell.
         run_reserve: A run starts nothing new when less time than this is left of the function's timeout.
+        etcd_user_secret: ARN of the secret with username and password; empty where etcd has no users.
     """
 
     cluster_name: str
@@ -45,7 +74,10 @@ class Settings:
     etcd_read_timeout: timedelta
     etcd_poll_interval: timedelta
     aws_poll_interval: timedelta
+    etcd_quota_bytes: int
     run_reserve: timedelta
+    pki: PkiSettings
+    etcd_user_secret: str
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -66,7 +98,10 @@ class Settings:
             etcd_read_timeout=read.duration("ETCD_READ_TIMEOUT_S", 2, low=0.05, high=20),
             etcd_poll_interval=read.duration("ETCD_POLL_INTERVAL_MS", 100, low=10, high=10_000, unit=_MILLISECOND),
             aws_poll_interval=read.duration("AWS_POLL_INTERVAL_S", 2, low=0.1, high=60),
+            etcd_quota_bytes=read.whole("ETCD_QUOTA_BACKEND_BYTES", 2**31, low=2**20, high=2**40),
             run_reserve=read.duration("RUN_RESERVE_S", 10, low=1, high=600),
+            pki=_pki(read),
+            etcd_user_secret=read.text("ETCD_USER_SECRET_ARN", f"|{_MANAGED}", default=""),
         )
         read.finish()
         return settings
@@ -89,6 +124,26 @@ def _policy(read: _Reader) -> Policy:
     return policy
 
 
+def _pki(read: _Reader) -> PkiSettings:
+    kind = read.text("ETCD_PKI", "off|automatic|own", default="off")
+    # What only one kind needs is required of that kind alone.
+    automatic, own = ("" if kind == wanted else "|" for wanted in ("automatic", "own"))
+    signing = read.text("CA_SIGNING", _GENERATION, default="1")
+    trusted = read.text("CA_TRUSTED", f"{_GENERATION}(,{_GENERATION}){{0,2}}", default=signing).split(",")
+    if signing not in trusted:
+        read.problem("CA_TRUSTED", ",".join(trusted), f"CA_SIGNING among them, which is {signing}")
+    names = read.text("CERTIFICATE_DNS_NAMES", rf"|{_DNS_NAME}(,{_DNS_NAME})*", default="")
+    return PkiSettings(
+        kind=kind,
+        ca_secret=read.text("CA_SECRET_ARN", f"{automatic}{_MANAGED}", default=""),
+        generations=tuple(int(g) for g in (signing, *(t for t in trusted if t != signing)) if g.isdigit()),
+        certificate_life=read.duration("CERTIFICATE_HOURS", 168, low=1, high=8_760, unit=_HOUR),
+        host_role=read.text("HOST_ROLE_NAME", rf"{automatic}[A-Za-z0-9+=,.@_-]{{1,64}}", default=""),
+        cluster_names=tuple(filter(None, names.split(","))),
+        source=read.text("CONTROLLER_TLS_SOURCE", rf"{own}({_MANAGED}|ssm:/[A-Za-z0-9/_.-]+)", default=""),
+    )
+
+
 class _Reader:
     """Reads settings one by one and collects what is wrong with them, so that all of it is told at once."""
 
@@ -107,9 +162,12 @@ class _Reader:
         return value or ""
 
     def port(self, name: str, default: int) -> int:
+        return self.whole(name, default, low=1, high=_MAX_PORT, what="a port")
+
+    def whole(self, name: str, default: int, *, low: int, high: int, what: str = "a whole number") -> int:
         value = self._environ.get(name, str(default))
-        if not (value.isascii() and value.isdigit() and 1 <= int(value) <= _MAX_PORT):
-            self.problem(name, value, f"a port from 1 to {_MAX_PORT}")
+        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+            self.problem(name, value, f"{what} from {low} to {high}")
             return default
         return int(value)
 

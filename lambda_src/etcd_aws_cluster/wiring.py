@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import functools
 import os
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import boto3.session
 from botocore.config import Config
 
+from .app.chores import Chore
 from .app.reconcile import Pace, Reconciler, RunReport
 from .aws.autoscaling import AutoScalingInstanceGroup
+from .aws.certificate_parameters import SsmCertificateTray
 from .aws.dead_letters import DeadLetterQueue
 from .aws.parameter_store import SsmRecordStore
+from .aws.secrets import SecretReader, SecretsManagerVault
 from .core.model import Transition
 from .etcd.client import EtcdClient
+from .etcd.login import Login, parse_user
 from .observability import Telemetry, logger, metrics
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+    from mypy_boto3_ssm.client import SSMClient
 
 # A call whose answer never comes fails after 2 x 4 s and a pause of at most 1 s, which the run's reserve is enough for.
 # The run itself tries again (docs/decisions/0012-failed-calls.md).
@@ -72,15 +82,18 @@ def controller() -> Controller:
 def build(settings: Settings, session: boto3.session.Session) -> Controller:
     """Put a controller together; nothing is called yet."""
     telemetry = Telemetry(logger=logger, metrics=metrics, cluster=settings.cluster_name)
-    etcd = etcd_client(settings)
+    cluster = reach(settings, session, telemetry)
+    etcd = cluster.etcd
     reconciler = Reconciler(
         members=etcd,
-        group=instance_group(settings, session),
-        store=record_store(settings, session),
+        group=cluster.group,
+        store=cluster.store,
         clock=SystemClock(),
         policy=settings.policy,
         telemetry=telemetry,
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
+        quota_bytes=settings.etcd_quota_bytes,
+        chores=cluster.chores,
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:
@@ -99,9 +112,22 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
     )
 
 
-def instance_group(settings: Settings, session: boto3.session.Session) -> AutoScalingInstanceGroup:
-    """Return the cluster's group."""
-    return AutoScalingInstanceGroup(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """What reaches one cluster: its group, its record, its members; and what keeps its certificates."""
+
+    group: AutoScalingInstanceGroup
+    store: SsmRecordStore
+    etcd: EtcdClient
+    chores: Sequence[Chore]
+
+
+def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemetry) -> Cluster:
+    """Put together what reaches a cluster; nothing is called yet."""
+    ssm = session.client("ssm", config=CLIENT_CONFIG)
+    secrets_manager = functools.cache(lambda: session.client("secretsmanager", config=CLIENT_CONFIG))
+    secrets = SecretReader(secrets_manager=secrets_manager, ssm=ssm)
+    group = AutoScalingInstanceGroup(
         autoscaling=session.client("autoscaling", config=CLIENT_CONFIG),
         ec2=session.client("ec2", config=CLIENT_CONFIG),
         name=settings.cluster_name,
@@ -110,13 +136,66 @@ def instance_group(settings: Settings, session: boto3.session.Session) -> AutoSc
             Transition.TERMINATING: settings.terminate_hook_name,
         },
     )
+    pki = _pki(settings, telemetry=telemetry, group=group, ssm=ssm, secrets=secrets, secrets_manager=secrets_manager)
+    user_secret = settings.etcd_user_secret
+    return Cluster(
+        group=group,
+        store=SsmRecordStore(ssm=ssm, prefix=settings.parameter_prefix),
+        etcd=EtcdClient(
+            connect_timeout=settings.etcd_connect_timeout,
+            read_timeout=settings.etcd_read_timeout,
+            tls=pki.tls,
+            login=Login((lambda: parse_user(user_secret, secrets.read(user_secret))) if user_secret else None),
+        ),
+        chores=pki.chores,
+    )
 
 
-def record_store(settings: Settings, session: boto3.session.Session) -> SsmRecordStore:
-    """Return the cluster's record."""
-    return SsmRecordStore(ssm=session.client("ssm", config=CLIENT_CONFIG), prefix=settings.parameter_prefix)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pki:
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    chores: Sequence[Chore] = ()
 
 
-def etcd_client(settings: Settings) -> EtcdClient:
-    """Return a client that can reach the cluster's members."""
-    return EtcdClient(connect_timeout=settings.etcd_connect_timeout, read_timeout=settings.etcd_read_timeout)
+def _pki(
+    settings: Settings,
+    *,
+    telemetry: Telemetry,
+    group: AutoScalingInstanceGroup,
+    ssm: SSMClient,
+    secrets: SecretReader,
+    secrets_manager: Callable[[], SecretsManagerClient],
+) -> _Pki:
+    """Put together what certificates need; without them its library is not even loaded."""
+    if settings.pki.kind == "off":
+        return _Pki()
+    from .pki import identity  # noqa: PLC0415 - see above
+
+    clock, pki = SystemClock(), settings.pki
+    if pki.kind == "own":
+        return _Pki(
+            tls=identity.ClientIdentity(
+                lambda: identity.given_material(pki.source, secrets.read(pki.source), clock.now()), now=clock.now
+            )
+        )
+    from .pki.authorities import Authorities  # noqa: PLC0415
+    from .pki.desk import CertificateDesk  # noqa: PLC0415
+
+    authorities = Authorities(
+        vault=SecretsManagerVault(client=secrets_manager, secret=pki.ca_secret),
+        cluster=settings.cluster_name,
+        generations=pki.generations,
+        now=clock.now,
+    )
+    desk = CertificateDesk(
+        authorities=authorities,
+        tray=SsmCertificateTray(ssm=ssm, prefix=settings.parameter_prefix),
+        ec2=group,
+        clock=clock,
+        telemetry=telemetry,
+        host_role=pki.host_role,
+        life=pki.certificate_life,
+        cluster_names=pki.cluster_names,
+    )
+    issue = functools.partial(identity.issued_material, authorities, clock.now)
+    return _Pki(tls=identity.ClientIdentity(issue, now=clock.now), chores=(desk,))

@@ -173,7 +173,7 @@ class V2Client(EtcdClient):
     """Speaks v2 to an etcd 3.x that serves it: 2.x itself is not to be had any more."""
 
     def _speak(self, versions: Versions) -> MembersV2:
-        return MembersV2(self._transport, versions)
+        return MembersV2(self._transport, versions, self._login)
 
 
 def _client(kind: type[EtcdClient]) -> EtcdClient:

@@ -1,4 +1,4 @@
-"""The controller, its queue, its events and its alarms."""
+"""The controller, its queue and its events."""
 
 import dataclasses
 import importlib
@@ -46,6 +46,8 @@ def test_the_environment_is_exactly_what_was_agreed(template: Template) -> None:
         "ETCD_PEER_SCHEME": "http",
         "ETCD_CLIENT_PORT": "2379",
         "ETCD_SERVER_PORT": "2380",
+        "ETCD_QUOTA_BACKEND_BYTES": "2147483648",
+        "ETCD_PKI": "off",
         "GATHER_WINDOW_S": "300",
         "FORMATION_TIMEOUT_S": "600",
         "JOIN_TIMEOUT_S": "900",
@@ -198,25 +200,6 @@ def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> Non
         },
         f"<{log}.Arn>": {"logs:CreateLogStream", "logs:PutLogEvents"},
     }
-
-
-def test_alarms_for_lost_quorum_dead_letters_and_silence(template: Template) -> None:
-    alarms = {
-        alarm["Properties"]["MetricName"]: alarm["Properties"]
-        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
-    }
-    assert alarms.keys() == {"QuorumLost", "ApproximateNumberOfMessagesVisible", "Tick"}
-    for metric in ("QuorumLost", "Tick"):
-        assert alarms[metric]["Namespace"] == "EtcdAwsCluster"
-        assert alarms[metric]["Dimensions"] == [{"Name": "cluster", "Value": "etcd"}]
-    assert alarms["Tick"]["TreatMissingData"] == "breaching"
-    assert "AlarmActions" not in alarms["QuorumLost"]
-
-
-def test_alarms_go_to_the_given_topic() -> None:
-    topic = "arn:aws:sns:eu-west-1:111122223333:on-call"
-    for alarm in of_type(synthesize({"etcd:alarm_topic_arn": topic}), "AWS::CloudWatch::Alarm").values():
-        assert alarm["Properties"]["AlarmActions"] == [topic]
 
 
 def test_another_cluster_name_is_used_everywhere() -> None:

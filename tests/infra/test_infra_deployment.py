@@ -135,3 +135,16 @@ def test_every_setting_that_members_must_agree_on_is_told() -> None:
         changed = dataclasses.replace(settings, etcd=dataclasses.replace(settings.etcd, **{name: value}))
         assert deployed_as(changed) != deployed_as(settings)
     assert text(deployed_as(settings)).startswith("version=3.5.21 ")
+
+
+def test_where_members_have_certificates_it_may_make_itself_one_but_no_ca() -> None:
+    template = synthesize(TLS)
+    (secret,) = of_type(template, "AWS::SecretsManager::Secret")
+    may = allowed_to(template, role_of_function(template, HANDLER))
+    assert may[f"<{secret}>"] == {"secretsmanager:GetSecretValue"}
+    mine, controllers = function(template, HANDLER), function(template, CONTROLLER)
+    assert mine["Environment"]["Variables"].items() >= controllers["Environment"]["Variables"].items()
+    own = {"etcd:pki": "own", "etcd:controller_tls_source": "ssm:/tls/controller"}
+    told = synthesize({**TLS, "etcd:ca_signing": "1", "etcd:ca_trusted": "", **own})
+    may = allowed_to(told, role_of_function(told, HANDLER))
+    assert may["arn:aws:ssm:eu-west-1:111122223333:parameter/tls/controller"] == {"ssm:GetParameter"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.controller import HANDLER
 from infra.deployment import ROLLOUT
 from infra.settings import Settings
 from infra.user_data import render_user_data
@@ -35,7 +36,9 @@ def heredoc(script: str, path: str) -> list[str]:
 
 
 def role_of(template: Template, service: str) -> str:
-    """Logical id of the one role that a service may assume."""
+    """Logical id of the one role that a service may assume; of the functions' roles it is the controller's."""
+    if service == "lambda.amazonaws.com":
+        return role_of_function(template, HANDLER)
     (name,) = (
         name
         for name, role in of_type(template, "AWS::IAM::Role").items()
@@ -142,17 +145,11 @@ def test_all_that_the_first_instance_needs_exists_before_the_group_and_outlives_
 ) -> None:
     template: Template = request.getfixturevalue(kind)
     ((group, _),) = of_type(template, GROUP).items()
-    alarms = set(of_type(template, "AWS::CloudWatch::Alarm"))
-    # The rollout comes after the group; what is only the rollout's may, too.
-    ((rollout, _),) = of_type(template, ROLLOUT).items()
-    ((goes_on, _),) = (
-        (name, policy)
-        for name, policy in of_type(template, "AWS::IAM::Policy").items()
-        if policy["Properties"]["PolicyDocument"]["Statement"][0]["Action"] == "lambda:InvokeFunction"
-    )
-    metadata = set(of_type(template, "AWS::CDK::Metadata")) | {rollout, goes_on}
+    # The rollout comes after the group.
+    metadata = {*of_type(template, "AWS::CDK::Metadata"), *of_type(template, ROLLOUT)}
+    monitoring = {*of_type(template, "AWS::CloudWatch::Alarm"), *of_type(template, "AWS::CloudWatch::Dashboard")}
     # Everything else: network, endpoints, rules, queue and its policy, function, mapping, log, roles and policies.
-    assert needed_by(template, group) == template["Resources"].keys() - {group} - alarms - metadata
+    assert needed_by(template, group) == template["Resources"].keys() - {group} - monitoring - metadata
 
 
 def test_the_boot_script_passes_shellcheck_and_fits(template: Template, tmp_path: Path) -> None:
@@ -175,6 +172,7 @@ def test_the_agents_settings_are_a_quoted_heredoc(template: Template) -> None:
         "ETCD_PEER_SCHEME": "http",
         "ETCD_CLIENT_PORT": "2379",
         "ETCD_SERVER_PORT": "2380",
+        "ETCD_QUOTA_BACKEND_BYTES": "2147483648",
         "ETCD_DATA_DIR": "/var/lib/etcd/data",
         "ETCD_PEERS_FILE": "/etc/sysconfig/etcd-peers",
         "AGENT_DEADLINE_S": "1800",

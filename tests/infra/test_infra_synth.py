@@ -27,8 +27,14 @@ def test_the_same_settings_give_the_same_template(template: Template) -> None:
 
 @pytest.mark.parametrize(
     "context",
-    [{}, ENDPOINTS, {"etcd:cluster_name": "orders", "etcd:size": 5}, {"etcd:function_runtime": "python3.11"}],
-    ids=["default", "endpoints", "another name", "an older runtime"],
+    [
+        {},
+        ENDPOINTS,
+        {"etcd:cluster_name": "orders", "etcd:size": 5},
+        {"etcd:function_runtime": "python3.11"},
+        {"etcd:alarm_email": "on-call@example.com"},
+    ],
+    ids=["default", "endpoints", "another name", "an older runtime", "alarms by e-mail"],
 )
 def test_cdk_nag_has_nothing_left_to_say(context: dict[str, Any]) -> None:
     app = make_stack(context).node.root
@@ -59,7 +65,16 @@ def test_nothing_but_guard_and_rollout_is_a_custom_resource_or_has_a_physical_na
         name
         for name, body in template["Resources"].items()
         for key in body["Properties"]
-        if key in ("QueueName", "FunctionName", "RoleName", "LogGroupName", "AlarmName", "AutoScalingGroupName")
+        if key
+        in (
+            "QueueName",
+            "FunctionName",
+            "RoleName",
+            "LogGroupName",
+            "AlarmName",
+            "DashboardName",
+            "AutoScalingGroupName",
+        )
         if isinstance(body["Properties"][key], str)
     ]
     assert named == list(of_type(template, "AWS::AutoScaling::AutoScalingGroup"))

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from etcd_aws_cluster.core.model import InstanceId, Transition
-from etcd_aws_cluster.events import Ignored, LifecycleAction, MalformedMessageError, ScheduledTick, parse_message
+from etcd_aws_cluster.events import (
+    Ignored,
+    LifecycleAction,
+    MalformedMessageError,
+    ParameterChange,
+    ScheduledTick,
+    parse_message,
+)
 
 EVENTS = Path(__file__).parents[1] / "events"
 
@@ -61,6 +68,20 @@ def test_an_older_event_without_origin_and_destination_is_a_lifecycle_action_too
 @pytest.mark.parametrize("source", ["aws.events", "aws.scheduler"])
 def test_the_schedule_ticks_whichever_service_keeps_it(source: str) -> None:
     assert parse_message(changed("scheduled", source=source), group="etcd") == ScheduledTick()
+
+
+def test_a_request_for_a_certificate_is_a_reason_to_look() -> None:
+    trigger = parse_message(sample("parameter_change"), group="etcd")
+    assert trigger == ParameterChange("/etcd-aws-cluster/etcd/certificate-requests/i-1234567890abcdef0")
+    assert str(trigger) == "change of /etcd-aws-cluster/etcd/certificate-requests/i-1234567890abcdef0"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"), [({"detail": None}, "field detail"), ({"detail": {}}, "field detail.name")]
+)
+def test_a_change_of_no_parameter_is_malformed(change: dict[str, object], problem: str) -> None:
+    with pytest.raises(MalformedMessageError, match=problem):
+        parse_message(changed("parameter_change", **change), group="etcd")
 
 
 def test_the_action_token_is_not_in_what_is_logged() -> None:

@@ -28,6 +28,7 @@ def test_what_is_required_is_enough() -> None:
     assert settings.etcd_read_timeout == timedelta(seconds=2)
     assert settings.etcd_poll_interval == timedelta(milliseconds=100)
     assert settings.aws_poll_interval == timedelta(seconds=2)
+    assert settings.etcd_quota_bytes == 2 * 1024**3  # etcd's own
     assert settings.run_reserve == timedelta(seconds=10)
 
 
@@ -48,6 +49,7 @@ def test_every_setting_is_read_in_its_unit() -> None:
             "ETCD_READ_TIMEOUT_S": "6",
             "ETCD_POLL_INTERVAL_MS": "50",
             "AWS_POLL_INTERVAL_S": "7",
+            "ETCD_QUOTA_BACKEND_BYTES": "16777216",
             "RUN_RESERVE_S": "8",
         }
     )
@@ -67,6 +69,7 @@ def test_every_setting_is_read_in_its_unit() -> None:
     assert settings.etcd_read_timeout == timedelta(seconds=6)
     assert settings.etcd_poll_interval == timedelta(milliseconds=50)
     assert settings.aws_poll_interval == timedelta(seconds=7)
+    assert settings.etcd_quota_bytes == 16 * 1024**2
     assert settings.run_reserve == timedelta(seconds=8)
 
 
@@ -96,6 +99,8 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ETCD_CLIENT_PORT", "65536", "a port from 1 to 65535"),
         ("ETCD_CLIENT_PORT", "23.5", "a port from 1 to 65535"),
         ("ETCD_CLIENT_PORT", "²", "a port from 1 to 65535"),
+        ("ETCD_QUOTA_BACKEND_BYTES", "1000", "a whole number from 1048576 to 1099511627776"),
+        ("ETCD_QUOTA_BACKEND_BYTES", "2GiB", "a whole number from 1048576 to 1099511627776"),
         ("ETCD_SERVER_PORT", "2379", "another port than ETCD_CLIENT_PORT"),
     ],
 )
@@ -112,3 +117,58 @@ def test_all_problems_are_told_at_once() -> None:
 
     for name in (*REQUIRED, "RUN_RESERVE_S", "ETCD_CLIENT_PORT"):
         assert f"{name} is " in str(raised.value)
+
+
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:etcd-ca-AbCdEf"
+AUTOMATIC = REQUIRED | {"ETCD_PKI": "automatic", "CA_SECRET_ARN": ARN, "HOST_ROLE_NAME": "etcd-MembersRole-1X"}
+
+
+def test_without_tls_nothing_of_it_is_needed() -> None:
+    settings = Settings.from_environ(REQUIRED)
+    assert settings.pki.kind == "off"
+    assert settings.etcd_user_secret == ""
+
+
+def test_the_settings_of_automatic_certificates_are_read() -> None:
+    more = {"CERTIFICATE_HOURS": "48", "CA_SIGNING": "2", "CA_TRUSTED": "1,2", "CERTIFICATE_DNS_NAMES": "a.b,c.d"}
+    pki = Settings.from_environ(AUTOMATIC | more).pki
+
+    assert (pki.kind, pki.ca_secret, pki.host_role) == ("automatic", ARN, "etcd-MembersRole-1X")
+    assert pki.generations == (2, 1)
+    assert pki.certificate_life == timedelta(hours=48)
+    assert pki.cluster_names == ("a.b", "c.d")
+
+
+def test_the_defaults_of_automatic_certificates_are_one_generation_and_a_week() -> None:
+    pki = Settings.from_environ(AUTOMATIC).pki
+    assert pki.generations == (1,)
+    assert pki.certificate_life == timedelta(days=7)
+    assert pki.cluster_names == ()
+
+
+@pytest.mark.parametrize("source", [ARN, "ssm:/tls/controller"])
+def test_ones_own_certificates_need_a_source(source: str) -> None:
+    assert Settings.from_environ(REQUIRED | {"ETCD_PKI": "own", "CONTROLLER_TLS_SOURCE": source}).pki.source == source
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"ETCD_PKI": "manual"}, "ETCD_PKI is 'manual'"),
+        ({"CA_SECRET_ARN": ""}, "CA_SECRET_ARN is ''"),
+        ({"CA_SECRET_ARN": "etcd-ca"}, "CA_SECRET_ARN is 'etcd-ca'"),
+        ({"HOST_ROLE_NAME": ""}, "HOST_ROLE_NAME is ''"),
+        ({"CA_SIGNING": "0"}, "CA_SIGNING is '0'"),
+        ({"CA_SIGNING": "3", "CA_TRUSTED": "1,2"}, "CA_TRUSTED is '1,2', expected CA_SIGNING among them, which is 3"),
+        ({"CA_TRUSTED": "1,x"}, "CA_TRUSTED is '1,x'"),
+        ({"CERTIFICATE_HOURS": "0"}, "CERTIFICATE_HOURS is '0', expected a number of hours from 1 to 8760"),
+        ({"CERTIFICATE_DNS_NAMES": "a b"}, "CERTIFICATE_DNS_NAMES is 'a b'"),
+        ({"ETCD_PKI": "own"}, "CONTROLLER_TLS_SOURCE is ''"),
+        ({"ETCD_PKI": "own", "CONTROLLER_TLS_SOURCE": "/tls"}, "CONTROLLER_TLS_SOURCE is '/tls'"),
+        ({"ETCD_USER_SECRET_ARN": "root"}, "ETCD_USER_SECRET_ARN is 'root'"),
+    ],
+)
+def test_a_wrong_setting_of_tls_is_named(changed: dict[str, str], problem: str) -> None:
+    with pytest.raises(SettingError) as error:
+        Settings.from_environ(AUTOMATIC | changed)
+    assert problem in str(error.value)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import boto3.session
@@ -10,10 +13,12 @@ import pytest
 
 from etcd_aws_cluster.settings import Settings
 from etcd_aws_cluster.wiring import SystemClock, build
-from tests.unit.test_settings import REQUIRED
+from tests.unit.test_settings import ARN, AUTOMATIC, REQUIRED
 
 
-def test_building_the_controller_makes_three_clients_and_calls_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> tuple[boto3.session.Session, list[str]]:
+    """A session, and the services that clients were made for."""
     made: list[str] = []
     session = botocore.session.get_session()
     create_client = session.create_client
@@ -26,11 +31,40 @@ def test_building_the_controller_makes_three_clients_and_calls_nobody(monkeypatc
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    return boto3.session.Session(botocore_session=session), made
 
-    controller = build(Settings.from_environ(REQUIRED), boto3.session.Session(botocore_session=session))
+
+@pytest.mark.parametrize(
+    "tls", [{}, AUTOMATIC, {"ETCD_PKI": "own", "CONTROLLER_TLS_SOURCE": "ssm:/tls"}, {"ETCD_USER_SECRET_ARN": ARN}]
+)
+def test_building_the_controller_makes_three_clients_and_calls_nobody(
+    session: tuple[boto3.session.Session, list[str]], tls: dict[str, str]
+) -> None:
+    boto3_session, made = session
+
+    controller = build(Settings.from_environ(REQUIRED | tls), boto3_session)
 
     assert controller.cluster_name == "etcd"
-    assert sorted(made) == ["autoscaling", "ec2", "ssm"]  # sqs when there is something to put aside
+    # sqs when there is something to put aside, secretsmanager when a certificate is needed
+    assert sorted(made) == ["autoscaling", "ec2", "ssm"]
+
+
+def test_a_cluster_without_tls_does_not_pay_for_the_library_of_certificates() -> None:
+    program = f"""
+import sys, boto3.session
+from etcd_aws_cluster.settings import Settings
+from etcd_aws_cluster import handler, wiring
+wiring.build(Settings.from_environ({REQUIRED!r}), boto3.session.Session(region_name="eu-west-1"))
+print([name for name in sys.modules if name.startswith(("etcd_aws_cluster.pki", "cryptography"))])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout.strip() == "[]", ran.stderr
 
 
 def test_the_system_clock_does_not_go_back() -> None:

@@ -7,16 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..core.actions import Act, Decision, Look, Reason, Refuse, Settled, Wait
+from ..core.actions import Act, Decision, Look, Refuse, Settled, Wait
 from ..core.errors import AwsError, GroupGoneError
 from ..core.invariants import check
 from ..core.planner import plan
 from ..core.policy import Policy
 from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore
 from ..core.telemetry import Metric, Telemetry
-from ..core.view import View, read_membership
+from ..core.view import View
 from .chores import Chore, do_chores
 from .execute import MOST_TRIES, ActionExecutor, Outcome
+from .measure import DEFAULT_QUOTA_BYTES, measure
 from .observe import Observer
 
 _MOST_MEMBERS_ASKED_AT_ONCE = 32
@@ -62,6 +63,7 @@ class Reconciler:
         telemetry: Telemetry,
         pace: Pace | None = None,
         chores: Sequence[Chore] = (),
+        quota_bytes: int = DEFAULT_QUOTA_BYTES,
     ) -> None:
         self._members = members
         self._group = group
@@ -71,6 +73,7 @@ class Reconciler:
         self._telemetry = telemetry
         self._pace = pace or Pace()
         self._chores = chores
+        self._quota_bytes = quota_bytes
 
     def run(self, time_left: Callable[[], float]) -> RunReport:
         """Work until nothing is left to do, or ``time_left()`` (seconds) is down to the reserve.
@@ -181,12 +184,5 @@ class Reconciler:
         )
 
     def _measure(self, view: View, decision: Decision) -> None:
-        record = view.stored.record
-        membership = read_membership(view, record.cluster_id) if record and record.cluster_id is not None else None
-        self._telemetry.gauge(Metric.DESIRED, view.group.desired)
-        self._telemetry.gauge(Metric.QUORUM_LOST, decision.reason is Reason.QUORUM_LOST)
-        self._telemetry.gauge(Metric.REFUSED, isinstance(decision, Refuse))
-        if membership:
-            self._telemetry.gauge(Metric.VOTERS, len(membership.voters))
-            self._telemetry.gauge(Metric.VOTERS_RESPONDING, len(membership.serving))
-            self._telemetry.gauge(Metric.LEARNERS, len(membership.learners))
+        for name, value in measure(view, decision, quota_bytes=self._quota_bytes).items():
+            self._telemetry.gauge(name, value)

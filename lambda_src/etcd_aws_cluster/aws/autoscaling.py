@@ -76,6 +76,15 @@ class AutoScalingInstanceGroup:
             statuses = self._ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"]
         return any(s["InstanceStatus"]["Status"] == s["SystemStatus"]["Status"] == "ok" for s in statuses)
 
+    def states(self, instance_ids: Collection[InstanceId]) -> dict[InstanceId, Ec2State]:
+        """Return EC2's state of each; ABSENT where EC2 knows nothing of it.
+
+        Raises:
+            AwsError: The call failed.
+        """
+        known = self._describe_instances(instance_ids)
+        return {i: _ec2_state(known.get(i)) for i in instance_ids}
+
     def complete(self, instance_id: InstanceId, transition: Transition, result: Result) -> None:
         """Complete a lifecycle action; one that is no longer active is success.
 

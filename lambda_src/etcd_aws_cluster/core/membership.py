@@ -100,10 +100,10 @@ def publish_the_list(formed: Formed) -> Decision | None:
 
 def remove_the_dead(formed: Formed) -> Decision | None:
     """Remove members whose instance is gone: those first that hold a newcomer's peer URL."""
-    newcomers = {formed.policy.peer_url(i.private_ip or "") for i in formed.view.waiting(Transition.LAUNCHING)}
+    newcomers = [formed.policy.peer_url(i.private_ip or "") for i in formed.view.waiting(Transition.LAUNCHING)]
     dead = sorted(
         (m for m in formed.membership.members if formed.is_gone(m)),
-        key=lambda m: (not newcomers & set(m.peer_urls), not m.is_learner, m.is_started, m.member_id),
+        key=lambda m: (not any(map(m.is_at, newcomers)), not m.is_learner, m.is_started, m.member_id),
     )
     return _remove_first(formed, dead, Reason.INSTANCE_GONE)
 
@@ -220,7 +220,7 @@ def wait_for_the_rest(formed: Formed) -> Decision | None:
 
 def _add(formed: Formed, instance: Instance) -> Decision:
     url = formed.policy.peer_url(instance.private_ip or "")
-    holder = next((m for m in formed.membership.members if url in m.peer_urls), None)
+    holder = next((m for m in formed.membership.members if m.is_at(url)), None)
     if holder:
         return Refuse(reason=Reason.PEER_URL_TAKEN, detail=f"{url} is {holder}'s", keep_alive=formed.view.launches())
     voters = formed.membership.voters

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
+from urllib.parse import urlsplit
 
 InstanceId = NewType("InstanceId", str)
 """EC2's, for example ``i-0abc``; also the name of the instance's etcd member."""
@@ -168,8 +169,20 @@ class Member:
         """Whether it has ever published itself: name and client URLs, together."""
         return self.name != "" and bool(self.client_urls)
 
+    def is_at(self, peer_url: str) -> bool:
+        """Whether it is reached there, by http or https: a member keeps the scheme that it was added with."""
+        return urlsplit(peer_url).netloc in {urlsplit(url).netloc for url in self.peer_urls}
+
     def __str__(self) -> str:
         return f"{self.member_id:x} ({self.name or 'unnamed'}, {','.join(self.peer_urls)})"
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdAlarm:
+    """An alarm that a member has raised, in etcd's own word: ``NOSPACE`` or ``CORRUPT``."""
+
+    member_id: MemberId
+    kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +198,11 @@ class Reading:
         members: The member list, only if a linearizable read on this endpoint succeeded before or with it.
         unproven_members: The member's own list where no quorum confirms it; read only where etcd has no learners.
         supports_learners: Whether the answering etcd does: since 3.4.
+        certificate_ends_at: When the server's certificate ends, in epoch seconds; None without TLS, or without one.
         problem: What went wrong, for people; empty where nothing did.
+        database_bytes: Size of its database file, which is what counts against the quota; None where it did not say.
+        quota_bytes: The quota that it runs with; None where it did not say: before 3.6.
+        alarms: The alarms of the cluster, as far as it knows; None where it did not say: before 3.4.
     """
 
     endpoint: str
@@ -199,6 +216,10 @@ class Reading:
     supports_learners: bool = True
     version: str = ""
     problem: str = ""
+    database_bytes: int | None = None
+    quota_bytes: int | None = None
+    alarms: frozenset[EtcdAlarm] | None = None
+    certificate_ends_at: float | None = None
 
     @property
     def is_linearizable(self) -> bool:

@@ -20,6 +20,18 @@ class Metric(StrEnum):
     RECONCILE_ERRORS = "ReconcileErrors"
     CHORE_ERRORS = "ChoreErrors"
     MALFORMED_MESSAGES = "MalformedMessages"
+    MAJORITY_MARGIN = "MajorityMargin"
+    QUORUM_AT_RISK = "QuorumAtRisk"
+    LEADER_KNOWN = "LeaderKnown"
+    MEMBER_DIFFERENCE = "MemberDifference"
+    JOIN_WAIT = "JoinWait"
+    DATABASE_SIZE = "DatabaseSize"
+    DATABASE_USE = "DatabaseUse"
+    NO_SPACE = "NoSpace"
+    CORRUPT = "Corrupt"
+    CERTIFICATE_LEFT = "CertificateLeft"
+    CERTIFICATES_ISSUED = "CertificatesIssued"
+    CERTIFICATE_REQUESTS_REFUSED = "CertificateRequestsRefused"
 
 
 class Telemetry(Protocol):

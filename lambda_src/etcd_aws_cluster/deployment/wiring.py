@@ -14,6 +14,7 @@ import boto3.session
 from .. import wiring
 from ..aws.errors import aws_call
 from ..etcd.wire import Versions
+from ..observability import Telemetry, logger, metrics
 from ..settings import Settings
 from .group_state import DeployedGroup
 from .guard import Guard
@@ -48,17 +49,14 @@ def deployment() -> Deployment:
 def build(settings: Settings, session: boto3.session.Session, function_name: str) -> Deployment:
     """Put the parts together; nothing is called yet."""
     clock = wiring.SystemClock()
-    group, store, etcd = (
-        wiring.instance_group(settings, session),
-        wiring.record_store(settings, session),
-        wiring.etcd_client(settings),
-    )
+    cluster = wiring.reach(settings, session, Telemetry(logger=logger, metrics=metrics, cluster=settings.cluster_name))
+    etcd = cluster.etcd
     deployed = DeployedGroup(
         autoscaling=session.client("autoscaling", config=wiring.CLIENT_CONFIG),
         ec2=session.client("ec2", config=wiring.CLIENT_CONFIG),
         name=settings.cluster_name,
     )
-    look = health_of(group=group, store=store, members=etcd, policy=settings.policy, clock=clock)
+    look = health_of(group=cluster.group, store=cluster.store, members=etcd, policy=settings.policy, clock=clock)
 
     # Between two runs the environment is frozen: no connection outlives a question.
     def health() -> str:
@@ -75,7 +73,7 @@ def build(settings: Settings, session: boto3.session.Session, function_name: str
             client.invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(event))
 
     return Deployment(
-        guard=Guard(group=group, store=store, versions=versions, tags=deployed.tags, clock=clock),
+        guard=Guard(group=cluster.group, store=cluster.store, versions=versions, tags=deployed.tags, clock=clock),
         rollout=lambda limit_s: Rollout(
             group=deployed,
             health=health,

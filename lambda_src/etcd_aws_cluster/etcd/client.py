@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Self
@@ -9,6 +12,7 @@ from typing import Self
 from ..core.errors import EtcdError, NotSentError
 from ..core.model import MemberId, Reading
 from . import wire
+from .login import Login
 from .transport import Transport
 from .v2 import MembersV2
 from .v3 import MembersV3
@@ -23,12 +27,21 @@ class EtcdClient:
     Args:
         connect_timeout: For one connection.
         read_timeout: For the wait between two bytes; a whole answer may take two of them.
-        ca_bundle: A file with the certificate authorities to trust; the usual public ones by default.
-            Environment variables that name one are not heeded, nor are proxies.
+        tls: Returns what https connections trust and show; asked for each new one. It may raise a ClusterError. The
+            usual public CAs and no certificate by default. No environment variable is heeded.
+        login: Who to be where etcd has users.
     """
 
-    def __init__(self, *, connect_timeout: timedelta, read_timeout: timedelta, ca_bundle: str | None = None) -> None:
-        self._transport = Transport(connect_timeout=connect_timeout, read_timeout=read_timeout, ca_bundle=ca_bundle)
+    def __init__(
+        self,
+        *,
+        connect_timeout: timedelta,
+        read_timeout: timedelta,
+        tls: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+        login: Login | None = None,
+    ) -> None:
+        self._transport = Transport(connect_timeout=connect_timeout, read_timeout=read_timeout, tls=tls)
+        self._login = login or Login()
         self._dialects: dict[str, MembersV2 | MembersV3] = {}
 
     def __enter__(self) -> Self:
@@ -40,6 +53,7 @@ class EtcdClient:
     def close(self) -> None:
         """Close every connection and forget who answered where; the client can be used again."""
         self._dialects.clear()
+        self._login.close()
         self._transport.close()
 
     def read(self, endpoint: str) -> Reading:
@@ -50,7 +64,7 @@ class EtcdClient:
             return Reading(endpoint=endpoint, problem=str(error))
         if reading.problem:
             self._dialects.pop(endpoint, None)  # it may be another etcd by now
-        return reading
+        return replace(reading, certificate_ends_at=self._transport.certificate_ends_at(endpoint))
 
     def versions(self, endpoint: str) -> wire.Versions:
         """Ask one endpoint for its release and its cluster's version; that takes no quorum.
@@ -94,7 +108,8 @@ class EtcdClient:
 
     def _speak(self, versions: wire.Versions) -> MembersV2 | MembersV3:
         is_v2 = versions.server[0] == 2  # noqa: PLR2004 - the API's own number
-        return MembersV2(self._transport, versions) if is_v2 else MembersV3(self._transport, versions)
+        dialect = MembersV2 if is_v2 else MembersV3
+        return dialect(self._transport, versions, self._login)
 
     def _versions(self, endpoint: str) -> wire.Versions:
         try:

@@ -8,6 +8,7 @@ how 3.4 and 3.5 send them was measured: docs/decisions/0007-etcd-client.md.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from http import HTTPStatus
 
 from ..core.errors import EtcdError, OutcomeUnknownError, RejectedError, Rejection
 from .transport import Answer
@@ -33,6 +34,7 @@ _REFUSALS: Mapping[str, Rejection] = {
     "etcdserver: authentication failed, invalid user ID or password": Rejection.AUTHENTICATION,
     "etcdserver: permission denied": Rejection.AUTHENTICATION,
     "etcdserver: invalid auth token": Rejection.AUTHENTICATION,
+    "etcdserver: revision of auth store is old": Rejection.AUTHENTICATION,
     "etcdserver: rpc not supported for learner": Rejection.OTHER,
     "etcdserver: given member URLs are invalid": Rejection.OTHER,
     "etcdserver: not capable": Rejection.OTHER,
@@ -61,6 +63,21 @@ _V2_REFUSALS: Mapping[str, Rejection] = {
     "Insufficient credentials": Rejection.AUTHENTICATION,
     "During election": Rejection.NO_QUORUM,
 }
+
+
+# No token, one that has expired or is of another etcd, one from before the users changed.
+_WANTS_LOGIN = frozenset(
+    {
+        "etcdserver: user name is empty",
+        "etcdserver: invalid auth token",
+        "etcdserver: revision of auth store is old",
+    }
+)
+
+
+def wants_login(answer: Answer) -> bool:
+    """Whether etcd refused a v3 request for want of a good token."""
+    return answer.status != HTTPStatus.OK and message_of(answer) in _WANTS_LOGIN
 
 
 def message_of(answer: Answer) -> str:

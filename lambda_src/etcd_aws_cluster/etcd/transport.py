@@ -1,7 +1,7 @@
 """HTTP to one etcd, bounded in every way: time to connect, time between bytes, time in all, and size.
 
 What answers may be half dead, or not etcd at all. So nothing is followed (redirects), inherited
-(proxies, .netrc) or kept (a body beyond 1 MiB).
+(proxies, .netrc) or kept (a body beyond 1 MiB). With https both sides show a certificate of the cluster's own CA.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import http.client
 import io
 import json
 import socket
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -21,7 +22,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from ..core.errors import NotSentError, OutcomeUnknownError
+from ..core.errors import ClusterError, NotSentError, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -31,6 +32,21 @@ MAX_BODY_BYTES = 1024 * 1024
 
 TOTAL_TIME_FACTOR = 2
 """An answer may take this many read timeouts, from its first byte awaited to its last one read."""
+
+# Alerts by which a server ends a handshake over our certificate. In TLS 1.3 they arrive when ours is finished already,
+# behind the request; the server has not read that. https://www.rfc-editor.org/rfc/rfc8446#section-6.2
+_REFUSED_HANDSHAKE = frozenset(
+    {
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +83,18 @@ class Transport:
     """Sends requests; keeps one connection per endpoint.
 
     One thread per endpoint at a time; different endpoints may be asked in parallel.
+
+    Args:
+        tls: Returns what https connections trust and show; asked for each new one. It may raise a ClusterError.
     """
 
-    def __init__(self, *, connect_timeout: timedelta, read_timeout: timedelta, ca_bundle: str | None = None) -> None:
+    def __init__(
+        self, *, connect_timeout: timedelta, read_timeout: timedelta, tls: Callable[[], ssl.SSLContext]
+    ) -> None:
         self._connect_timeout_s = connect_timeout.total_seconds()
         self._read_timeout_s = read_timeout.total_seconds()
-        self._ca_bundle = ca_bundle
+        self._tls = tls
+        self._certificate_ends_at: dict[str, float] = {}
         self._sessions: dict[str, requests.Session] = {}
 
     def send(  # noqa: D417 - the plain ones are what they say
@@ -82,6 +104,7 @@ class Transport:
         path: str,
         body: Mapping[str, object] | None = None,
         *,
+        headers: Mapping[str, str] | None = None,
         max_read_timeout: timedelta | None = None,
         wants_body: bool = True,
     ) -> Answer:
@@ -92,7 +115,7 @@ class Transport:
             wants_body: Whether the body of a 200 is read; the answer's is empty if not.
 
         Raises:
-            NotSentError: No connection came about.
+            NotSentError: No connection came about, or TLS did not.
             OutcomeUnknownError: The request may have arrived, and no whole answer came back.
         """
         request = f"{method} {path}"
@@ -104,23 +127,36 @@ class Transport:
                 method,
                 endpoint + path,
                 json=body,
+                headers=headers,
                 timeout=(self._connect_timeout_s, read_timeout_s),
                 allow_redirects=False,
                 stream=True,
             ) as response:
+                self._note_certificate(endpoint, response)
                 is_wanted = wants_body or response.status_code != HTTPStatus.OK
                 content = _read(response) if is_wanted else b""
                 return Answer(request=request, status=response.status_code, headers=response.headers, body=content)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as error:
             if _was_never_sent(error):
-                self._sessions.pop(endpoint).close()
+                self._forget(endpoint)
                 raise NotSentError(f"{endpoint}: {request} was not sent: {_cause(error)}") from error
             raise OutcomeUnknownError(f"{endpoint}: {request} got no whole answer: {_cause(error)}") from error
 
+    def certificate_ends_at(self, endpoint: str) -> float | None:
+        """Return when the certificate that an endpoint last showed ends, in epoch seconds."""
+        return self._certificate_ends_at.get(endpoint)
+
     def close(self) -> None:
         """Close every connection; the next request opens a new one."""
+        self._certificate_ends_at.clear()
         while self._sessions:
             self._sessions.popitem()[1].close()
+
+    def _forget(self, endpoint: str) -> None:
+        self._certificate_ends_at.pop(endpoint, None)
+        session = self._sessions.pop(endpoint, None)
+        if session:
+            session.close()
 
     def _session(self, endpoint: str) -> requests.Session:
         session = self._sessions.get(endpoint)
@@ -128,12 +164,23 @@ class Transport:
             session = _Session()
             session.trust_env = False  # no proxy, no .netrc: the members are in this VPC
             session.headers["Accept-Encoding"] = "identity"
-            session.mount("http://", _Adapter(pool_connections=1, pool_maxsize=1))
-            session.mount("https://", _Adapter(pool_connections=1, pool_maxsize=1))
-            # trust_env also hides REQUESTS_CA_BUNDLE, hence the explicit setting.
-            session.verify = self._ca_bundle or True
+            session.mount("http://", _Adapter())
+            if endpoint.startswith("https:"):
+                session.mount("https://", _TlsAdapter(self._tls_context(endpoint)))
             self._sessions[endpoint] = session
         return session
+
+    def _tls_context(self, endpoint: str) -> ssl.SSLContext:
+        try:
+            return self._tls()
+        except ClusterError as error:
+            raise NotSentError(f"{endpoint}: TLS: no certificate to show: {error}") from error
+
+    def _note_certificate(self, endpoint: str, response: requests.Response) -> None:
+        sock = getattr(response.raw.connection, "sock", None)
+        certificate = sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None
+        if certificate:
+            self._certificate_ends_at[endpoint] = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
 
 
 def _refuse_constant(name: str) -> object:
@@ -155,10 +202,13 @@ def _was_never_sent(error: Exception) -> bool:
     if isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return True
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(error, requests.ConnectionError) and isinstance(reason, urllib3.exceptions.NewConnectionError)
+    if isinstance(error, requests.ConnectionError) and isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return True
+    inner = _innermost(error)
+    return isinstance(inner, ssl.SSLError) and inner.reason in _REFUSED_HANDSHAKE
 
 
-def _cause(error: BaseException) -> str:
+def _innermost(error: BaseException) -> object:
     """Return the innermost reason: requests and urllib3 wrap each other's errors three deep."""
     inner: object = error
     while isinstance(inner, Exception):
@@ -166,7 +216,15 @@ def _cause(error: BaseException) -> str:
         if not isinstance(wrapped, Exception):
             break
         inner = wrapped
-    return f"{type(inner).__name__}: {inner}"
+    return inner
+
+
+def _cause(error: BaseException) -> str:
+    inner = _innermost(error)
+    is_tls = isinstance(inner, ssl.SSLError | _HandshakeError)
+    if isinstance(inner, _HandshakeError):
+        inner = inner.__cause__
+    return f"{'TLS: ' if is_tls else ''}{type(inner).__name__}: {inner}"
 
 
 class _Session(requests.Session):
@@ -216,8 +274,21 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
     response_class = _Response
 
 
+class _HandshakeError(urllib3.exceptions.NewConnectionError):
+    """TLS did not come about: as if there had been no connection, since a request is sent only after it."""
+
+    def __init__(self, connection: urllib3.connection.HTTPConnection, error: Exception) -> None:
+        super().__init__(connection, str(error))
+
+
 class _HTTPSConnection(urllib3.connection.HTTPSConnection):
     response_class = _Response
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (OSError, ValueError) as error:  # what befalls the connection beneath is urllib3's own HTTPError
+            raise _HandshakeError(self, error) from error
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
@@ -229,6 +300,23 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
+    def __init__(self) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - requests' signature
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
+class _TlsAdapter(_Adapter):
+    """Trusts and shows what the context says, and nothing that requests would add (the public CAs)."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - requests' signature
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ANN401 - requests' signature
+        """Leave it to the context."""

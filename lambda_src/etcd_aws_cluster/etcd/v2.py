@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from ..core.errors import EtcdError, OutcomeUnknownError, RejectedError, Rejection
 from ..core.model import ClusterId, Member, MemberId, Reading
 from . import errors, wire
+from .login import Login
 from .transport import Answer, Transport
 
 # etcd itself gives up after 7 s with the very 500 that refuses a change at once. Whoever waits less can tell
@@ -24,9 +26,10 @@ _NO_LEARNERS = "the v2 API has no learners"
 class MembersV2:
     """The members API of etcd 2.x, which 3.x up to 3.5 can serve as well."""
 
-    def __init__(self, transport: Transport, versions: wire.Versions) -> None:
+    def __init__(self, transport: Transport, versions: wire.Versions, login: Login) -> None:
         self._transport = transport
         self._versions = versions
+        self._login = login
 
     def read(self, endpoint: str) -> Reading:
         """Ask for the list, who is there, who leads, and for a read that takes a quorum."""
@@ -73,14 +76,16 @@ class MembersV2:
             return wire.parse_v2_id(answer.json())
         # For a second after a lone message etcd divides by zero and says nothing; measured on 3.4 and 3.5.
         # https://github.com/etcd-io/etcd/blob/v3.4.23/etcdserver/api/v2stats/queue.go (Rate)
-        here = [m.member_id for m in members if endpoint in m.client_urls]
+        # It may advertise http, https or both (on the way to TLS).
+        address = urlsplit(endpoint).netloc
+        here = [m.member_id for m in members if address in {urlsplit(url).netloc for url in m.client_urls}]
         if len(here) != 1:
             raise ValueError(f"{answer.request} is empty, and {endpoint} is the client URL of {len(here)} members")
         return here[0]
 
     def _leader(self, endpoint: str) -> MemberId | None:
         """Return the leader; /v2/stats/self would name a lost one for ever."""
-        answer = self._transport.send("GET", endpoint, "/v2/members/leader")
+        answer = self._transport.send("GET", endpoint, "/v2/members/leader", headers=self._login.password())
         if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
             # Asking on would take until the read timeout, for the same answer.
             raise OutcomeUnknownError(f"it knows of no leader: {answer.excerpt}")
@@ -95,7 +100,7 @@ class MembersV2:
         return wire.decimal_id(answer.headers.get("X-Raft-Index"), "X-Raft-Index")
 
     def _get(self, endpoint: str, path: str, *, wants_body: bool = True) -> Answer:
-        answer = self._transport.send("GET", endpoint, path, wants_body=wants_body)
+        answer = self._transport.send("GET", endpoint, path, headers=self._login.password(), wants_body=wants_body)
         if answer.status != HTTPStatus.OK:
             raise OutcomeUnknownError(answer.excerpt)
         return answer
@@ -109,7 +114,9 @@ class MembersV2:
         *,
         expected: Collection[str] = (),
     ) -> None:
-        answer = self._transport.send(method, endpoint, path, body, max_read_timeout=MAX_READ_TIMEOUT)
+        answer = self._transport.send(
+            method, endpoint, path, body, headers=self._login.password(), max_read_timeout=MAX_READ_TIMEOUT
+        )
         if answer.status in {HTTPStatus.CREATED, HTTPStatus.NO_CONTENT}:
             return
         error = errors.to_v2_error(answer, expected=expected)

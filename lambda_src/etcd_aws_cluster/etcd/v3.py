@@ -6,11 +6,13 @@ import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 
 from ..core.errors import EtcdError, NotSentError, OutcomeUnknownError, RejectedError, Rejection
 from ..core.model import Member, MemberId, Reading
 from . import errors, wire
+from .login import Login, User
 from .transport import Answer, Transport
 
 # A transfer takes 0.1 s; one to a member that died hangs for a minute, and its outcome is looked up anyway.
@@ -18,6 +20,8 @@ TRANSFER_READ_TIMEOUT = timedelta(seconds=1)
 
 _LEARNERS_SINCE = (3, 4)
 _LINEARIZABLE_LIST_SINCE = (3, 5)
+# The alarm API would cost an entry of the log each time, and have no answer without a quorum.
+_ALARMS_IN_STATUS_SINCE = (3, 4)
 _UNDECIDED = (3, 0)
 _PROBE_KEY = base64.b64encode(b"etcd-aws-cluster-probe").decode()
 
@@ -25,9 +29,10 @@ _PROBE_KEY = base64.b64encode(b"etcd-aws-cluster-probe").decode()
 class MembersV3:
     """The members API of one version of etcd 3.x."""
 
-    def __init__(self, transport: Transport, versions: wire.Versions) -> None:
+    def __init__(self, transport: Transport, versions: wire.Versions, login: Login) -> None:
         self._transport = transport
         self._versions = versions
+        self._login = login
         self._prefix = _prefix(versions.server)
         self._supports_learners = supports_learners(versions)
 
@@ -45,6 +50,9 @@ class MembersV3:
                 leader_id=status.leader_id,
                 raft_index=status.raft_index,
                 is_learner=status.is_learner,
+                database_bytes=status.database_bytes,
+                quota_bytes=status.quota_bytes,
+                alarms=status.alarms if self._versions.server >= _ALARMS_IN_STATUS_SINCE else None,
             )
             return reading if status.is_learner else self._read_members(reading, status)
         except ValueError as error:
@@ -117,7 +125,7 @@ class MembersV3:
         return wire.parse_members(listed)
 
     def _call(self, endpoint: str, path: str, body: Mapping[str, object] | None = None) -> object:
-        answer = self._transport.send("POST", endpoint, self._prefix + path, body or {})
+        answer = self._send(endpoint, path, body or {})
         if answer.status != HTTPStatus.OK:
             raise errors.to_error(answer)
         return answer.json()
@@ -133,7 +141,7 @@ class MembersV3:
         max_read_timeout: timedelta | None = None,
     ) -> Answer:
         """Send a change; ``success`` is the refusal that says that it was made before."""
-        answer = self._transport.send("POST", endpoint, self._prefix + path, body, max_read_timeout=max_read_timeout)
+        answer = self._send(endpoint, path, body, max_read_timeout=max_read_timeout)
         if answer.status != HTTPStatus.OK:
             if success is not None and errors.message_of(answer) == success:
                 return answer
@@ -145,6 +153,37 @@ class MembersV3:
         if not is_etcd:
             raise OutcomeUnknownError(answer.excerpt)
         return answer
+
+    def _send(
+        self, endpoint: str, path: str, body: Mapping[str, object], *, max_read_timeout: timedelta | None = None
+    ) -> Answer:
+        """Send a request; where etcd then asks who that is, tell it and send the request once more."""
+
+        def send() -> Answer:
+            return self._transport.send(
+                "POST",
+                endpoint,
+                self._prefix + path,
+                body,
+                headers=self._login.token(endpoint),
+                max_read_timeout=max_read_timeout,
+            )
+
+        answer = send()
+        if self._login.is_possible and errors.wants_login(answer):  # a refusal: nothing was done
+            self._login.renew(endpoint, partial(self._authenticate, endpoint))
+            return send()
+        return answer
+
+    def _authenticate(self, endpoint: str, user: User) -> str:
+        body = {"name": user.name, "password": user.password}
+        answer = self._transport.send("POST", endpoint, f"{self._prefix}/auth/authenticate", body)
+        if answer.status != HTTPStatus.OK:
+            raise errors.to_error(answer)
+        try:
+            return wire.parse_token(answer.json())
+        except ValueError as error:
+            raise NotSentError(f"{answer.request}: {error}") from error
 
 
 def supports_learners(versions: wire.Versions) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from ..core.model import ClusterId, Member, MemberId
+from ..core.model import ClusterId, EtcdAlarm, Member, MemberId
 
 MAX_MEMBERS = 100
 """Clusters have 3 to 9 members; a list far beyond that is not a list of members."""
@@ -15,7 +15,9 @@ MAX_MEMBERS = 100
 _MAX_ID = 2**64 - 1
 _DECIMAL = re.compile(r"[0-9]{1,20}")
 _HEX = re.compile(r"[0-9a-f]{1,16}", re.IGNORECASE)
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,8192}")  # etcd's own kind, or a JWT
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:[.+-].*)?")
+_ALARM = re.compile(r"memberID:\s*([0-9]{1,20})\s+alarm:\s*([A-Z]{1,20})\s*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +45,22 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """POST /v3/maintenance/status."""
+    """POST /v3/maintenance/status.
+
+    Attributes:
+        database_bytes: None where it is not told.
+        quota_bytes: None where it is not told: before 3.6.
+        alarms: Those among its ``errors``, where before 3.4 there are none, whatever is so; None: not to be understood.
+    """
 
     header: Header
     version: str
     leader_id: MemberId | None
     raft_index: int
     is_learner: bool
+    database_bytes: int | None
+    quota_bytes: int | None
+    alarms: frozenset[EtcdAlarm] | None
 
 
 def parse_versions(raw: object) -> Versions:
@@ -87,12 +98,23 @@ def parse_status(raw: object) -> Status:
         leader_id=MemberId(_number(fields.get("leader", 0), "leader")) or None,
         raft_index=_number(index, "raftAppliedIndex"),
         is_learner=_flag(fields.get("isLearner", False), "isLearner"),
+        database_bytes=_size(fields.get("dbSize")),
+        quota_bytes=_size(fields.get("dbSizeQuota")),
+        alarms=_alarms(fields.get("errors")),
     )
 
 
 def parse_members(raw: object) -> tuple[Member, ...]:
     """Return the member list of a v3 answer, by id."""
     return _members(raw, "ID", decimal_id)
+
+
+def parse_token(raw: object) -> str:
+    """Return the token of POST /v3/auth/authenticate, which is sent back in a header."""
+    token = _text(_mapping(raw, "answer").get("token"), "token")
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("token is not of letters, digits and . _ -")
+    return token
 
 
 def parse_v2_members(raw: object) -> tuple[Member, ...]:
@@ -140,6 +162,31 @@ def _member(raw: object, id_field: str, parse_id: Callable[[object, str], int]) 
         client_urls=_texts(fields.get("clientURLs", []), "members[].clientURLs"),
         is_learner=_flag(fields.get("isLearner", False), "members[].isLearner"),
     )
+
+
+def _size(raw: object) -> int | None:
+    """Return a number of bytes, which protobuf's JSON leaves out when it is 0.
+
+    Whoever decides does not need it: what is no size is unknown, and spoils no answer.
+    """
+    try:
+        return _number(raw, "size") or None
+    except ValueError:
+        return None
+
+
+def _alarms(raw: object) -> frozenset[EtcdAlarm] | None:
+    """Return the alarms among a status's errors, which tell of a missing leader too; None where one cannot be read.
+
+    https://github.com/etcd-io/etcd/blob/v3.4.23/etcdserver/api/v3rpc/maintenance.go (Status)
+    """
+    errors = [] if raw is None else raw
+    if not isinstance(errors, list):
+        return None
+    told = [error for error in errors if not isinstance(error, str) or "alarm" in error]
+    found = [_ALARM.fullmatch(error) for error in told if isinstance(error, str)]
+    alarms = frozenset(EtcdAlarm(MemberId(int(match[1])), match[2]) for match in found if match)
+    return alarms if len(alarms) == len(told) else None
 
 
 def _mapping(raw: object, field: str) -> Mapping[str, object]:

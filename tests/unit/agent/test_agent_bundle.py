@@ -17,6 +17,7 @@ import pytest
 from bootstrap_agent.build import build
 from tests.unit.agent.conftest import Host
 from tests.unit.agent.fake_aws import INSTANCE, FakeAws, Server, parameter
+from tests.unit.agent.fake_pki import ANSWER, PkiAws
 from tests.unit.agent.interpreters import VERSIONS, python
 from tests.unit.agent.records import a_record, an_entry, two_others
 
@@ -210,3 +211,21 @@ def test_over_tls_an_unknown_certificate_is_refused_and_a_known_one_is_not(
     assert unknown.returncode == 13
     assert "certificate verify failed" in unknown.stderr.lower()
     assert known.returncode == 0, known.stderr
+
+
+def test_it_gets_a_certificate_from_the_controller_and_finds_nothing_to_renew(
+    interpreter: str, bundle: Path, host: Host
+) -> None:
+    aws = PkiAws()
+    server = Server(aws)
+    host.env.update(ETCD_PKI="automatic", ETCD_PKI_DIR=str(host.root / "pki"), AGENT_DEADLINE_S="30")
+    host.env.update(AWS_ENDPOINT_URL=aws.url, AWS_EC2_METADATA_SERVICE_ENDPOINT=aws.url)
+
+    first = run(interpreter, bundle, host)
+    again = run(interpreter, bundle, host, "--renew")
+    server.close()
+
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    assert (host.root / "pki" / "host.crt").read_text() == aws.parameters[ANSWER]
+    assert "the certificate on the disk is good" in again.stderr
+    assert len(aws.puts()) == 1

@@ -58,7 +58,7 @@ def test_a_wrong_mode_is_put_right(tmp_path: Path) -> None:
         ("os.fchmod", "OLD=1\n"),
         ("os.fsync", "OLD=1\n"),
         ("Path.replace", "OLD=1\n"),
-        ("disk._sync_directory", "NEW=1\n"),
+        ("disk.sync_directory", "NEW=1\n"),
     ],
 )
 def test_killed_at_any_step_there_is_the_old_file_or_the_new_one(tmp_path: Path, step: str, left: str) -> None:

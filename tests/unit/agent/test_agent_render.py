@@ -63,9 +63,49 @@ def test_schemes_ports_and_loopback_are_the_settings() -> None:
     assert "ETCD_ADVERTISE_CLIENT_URLS=https://10.0.0.4:4001" in lines
 
 
+TLS_KEYS = (
+    "ETCD_CERT_FILE=/etc/etcd/pki/host.crt\n"
+    "ETCD_KEY_FILE=/etc/etcd/pki/host.key\n"
+    "ETCD_TRUSTED_CA_FILE=/etc/etcd/pki/ca.crt\n"
+    "ETCD_CLIENT_CERT_AUTH=true\n"
+    "ETCD_PEER_CERT_FILE=/etc/etcd/pki/host.crt\n"
+    "ETCD_PEER_KEY_FILE=/etc/etcd/pki/host.key\n"
+    "ETCD_PEER_TRUSTED_CA_FILE=/etc/etcd/pki/ca.crt\n"
+    "ETCD_PEER_CLIENT_CERT_AUTH=true\n"
+)
+
+
+def test_with_certificates_the_file_ends_with_etcds_settings_for_them() -> None:
+    record = record_of(an_entry())
+    plain = member_file(record, record.members[0], "new", ME, settings())
+
+    assert member_file(record, record.members[0], "new", ME, settings(ETCD_PKI="automatic")) == plain + TLS_KEYS
+    assert member_file(record, record.members[0], "new", ME, settings(ETCD_PKI="own")) == plain
+
+
+def test_a_proxy_with_own_certificates_has_the_same_keys() -> None:
+    text = proxy_file(record_of(an_entry()), ME, settings(ETCD_PKI="own", HOST_TLS_SOURCE="ssm:/tls", PROXY_ASG="etcd"))
+
+    assert text.endswith(TLS_KEYS)
+
+
+def test_in_transition_clients_are_served_both_ways_and_told_one() -> None:
+    record = record_of({**an_entry(), "client_urls": []})
+    chosen = settings(
+        ETCD_PKI="automatic", ETCD_TLS_TRANSITION="on", ETCD_CLIENT_SCHEME="https", ETCD_PEER_SCHEME="https"
+    )
+
+    lines = member_file(record, record.members[0], "existing", ME, chosen).splitlines()
+
+    urls = "http://10.0.0.4:2379,https://10.0.0.4:2379,http://127.0.0.1:2379,https://127.0.0.1:2379"
+    assert f"ETCD_LISTEN_CLIENT_URLS={urls}" in lines
+    assert "ETCD_ADVERTISE_CLIENT_URLS=https://10.0.0.4:2379" in lines
+    assert "ETCD_LISTEN_PEER_URLS=https://10.0.0.4:2380" in lines
+
+
 def test_the_seeds_keys_alone_on_request() -> None:
     record = record_of(an_entry())
-    chosen = settings(ETCD_PEERS_KEYS="seed")
+    chosen = settings(ETCD_PEERS_KEYS="seed", ETCD_PKI="own", HOST_TLS_SOURCE="ssm:/tls")
 
     member = member_file(record, record.members[0], "new", ME, chosen)
     proxy = proxy_file(record, ME, chosen)

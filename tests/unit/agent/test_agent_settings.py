@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,64 @@ def test_what_is_gone_is_known_by_name() -> None:
 
 def test_the_parameter_is_the_clusters() -> None:
     assert parameter_of("etcd") == "/etcd-aws-cluster/etcd/record"
+
+
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:etcd-{instance_id}-AbCdEf"
+
+
+def test_without_a_word_about_certificates_there_are_none() -> None:
+    tls = Settings.from_environ({"CLUSTER_NAME": "etcd"}).tls
+
+    assert (tls.pki, tls.source, tls.has_material, tls.is_transition) == ("off", None, False, False)
+    assert (tls.directory, tls.user, tls.renew_at) == (Path("/etc/etcd/pki"), "etcd", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("environ", "has_material"),
+    [
+        ({"ETCD_PKI": "automatic"}, True),
+        ({"ETCD_PKI": "own", "HOST_TLS_SOURCE": SECRET}, True),
+        ({"ETCD_PKI": "own", "HOST_TLS_SOURCE": "ssm:/tls/{private_ip}"}, True),
+        ({"ETCD_PKI": "own", "HOST_TLS_SOURCE": SECRET, "PROXY_ASG": "etcd"}, True),
+        ({"ETCD_PKI": "own"}, False),
+        ({"ETCD_PKI": "off", "ETCD_CLIENT_SCHEME": "https"}, False),
+    ],
+)
+def test_the_agent_puts_certificates_on_the_disk_where_it_is_told_where_from(
+    environ: dict[str, str], *, has_material: bool
+) -> None:
+    assert Settings.from_environ({"CLUSTER_NAME": "etcd", **environ}).tls.has_material is has_material
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"ETCD_PKI": "yes"}, "ETCD_PKI='yes'; expected off or automatic or own"),
+        ({"ETCD_PKI": "own", "HOST_TLS_SOURCE": "arn:aws:s3:::bucket"}, "HOST_TLS_SOURCE='arn:aws:s3:::bucket'"),
+        ({"ETCD_PKI": "own", "HOST_TLS_SOURCE": "ssm:/tls/{name}"}, "no other placeholders than {instance_id}"),
+        ({"ETCD_PKI": "own", "HOST_TLS_SOURCE": "ssm:/tls/{"}, "no other placeholders"),
+        ({"ETCD_PKI": "automatic", "HOST_TLS_SOURCE": SECRET}, "expected ETCD_PKI=own"),
+        (
+            {"ETCD_PKI": "automatic", "PROXY_ASG": "etcd"},
+            "with PROXY_ASG: the controller makes certificates for its own",
+        ),
+        ({"ETCD_TLS_TRANSITION": "on"}, "ETCD_TLS_TRANSITION='on' with ETCD_PKI=off"),
+        ({"ETCD_TLS_TRANSITION": "1", "ETCD_PKI": "own"}, "ETCD_TLS_TRANSITION='1'; expected off or on"),
+        ({"ETCD_TLS_TRANSITION": "on", "ETCD_PKI": "own", "ETCD_PEERS_KEYS": "seed"}, "expected ETCD_PEERS_KEYS=all"),
+        ({"ETCD_PKI_DIR": "pki"}, "ETCD_PKI_DIR='pki'; expected an absolute path"),
+        ({"ETCD_PKI_DIR": "/etc/etcd pki"}, "ETCD_PKI_DIR='/etc/etcd pki'; expected a path of"),
+        ({"ETCD_USER": "a b"}, "ETCD_USER='a b'; expected a user's name or number"),
+        ({"CERTIFICATE_RENEW_AT": "0"}, "CERTIFICATE_RENEW_AT='0'; expected a part of the life"),
+        ({"CERTIFICATE_RENEW_AT": "1"}, "CERTIFICATE_RENEW_AT='1'"),
+        ({"CERTIFICATE_RENEW_AT": "half"}, "CERTIFICATE_RENEW_AT='half'"),
+        ({"CERTIFICATE_RENEW_AT": "-0.5"}, "CERTIFICATE_RENEW_AT='-0.5'"),
+    ],
+)
+def test_what_cannot_be_right_about_certificates_is_refused(environ: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)) as caught:
+        Settings.from_environ({"CLUSTER_NAME": "etcd", **environ})
+
+    assert caught.value.exit_code is ExitCode.USAGE
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,175 @@
+"""Answers requests for certificates: the only place that decides who gets one (docs/decisions/0015-tls.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from functools import partial
+
+from ..core.certificates import Applicant, CertificateRequest, CertificateTray, InstanceStates
+from ..core.errors import AwsError, ClusterError
+from ..core.model import Group, Instance, InstanceId
+from ..core.ports import Clock
+from ..core.telemetry import Metric, Telemetry
+from ..core.view import View
+from .authorities import Authorities
+from .certificates import Subject, host, pem, requested_key
+from .errors import PkiError
+
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]+")
+_CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_TIDY_EVERY = timedelta(hours=1)
+_MOST_FAILURES = 2
+
+
+class CertificateDesk:
+    """A chore: requests in, certificates out.
+
+    A look that finds nothing costs two calls. Once an hour, at the first look, and when the group has other instances,
+    it also makes sure that the bundle is published, and deletes the certificates of instances that are gone.
+
+    Args:
+        host_role: Name of the instances' role. Only EC2 can take it on, and names its sessions by the instance: that is
+            what makes the writer of a request known.
+        life: Of a certificate.
+        cluster_names: DNS names that every member shall be known by.
+    """
+
+    name = "certificates"
+
+    def __init__(
+        self,
+        *,
+        authorities: Authorities,
+        tray: CertificateTray,
+        ec2: InstanceStates,
+        clock: Clock,
+        telemetry: Telemetry,
+        host_role: str,
+        life: timedelta,
+        cluster_names: Sequence[str] = (),
+    ) -> None:
+        self._authorities = authorities
+        self._tray = tray
+        self._ec2 = ec2
+        self._clock = clock
+        self._telemetry = telemetry
+        self._writer = re.compile(rf"arn:[a-z-]+:sts::[0-9]{{12}}:assumed-role/{re.escape(host_role)}/(?P<session>.+)")
+        self._life = life
+        self._cluster_names = tuple(cluster_names)
+        self._group: Group | None = None
+        self._tidied: tuple[frozenset[InstanceId], float] | None = None
+
+    def run(self, view: View) -> None:
+        """Answer what is asked for; see the class.
+
+        Raises:
+            ClusterError: Something did not work. Everything else was done all the same.
+        """
+        if view.group is self._group:  # a run's end, and nothing was looked at since
+            return
+        self._group = view.group
+        _each(
+            [
+                partial(self._tidy, view.group),
+                partial(self._serve, Applicant.HOST, partial(self._serve_host, view.group)),
+                partial(self._serve, Applicant.CLIENT, self._serve_client),
+            ]
+        )
+
+    def _serve(self, applicant: Applicant, answer: Callable[[CertificateRequest], None]) -> None:
+        _each([partial(answer, asked) for asked in self._tray.requests(applicant)])
+
+    def _serve_host(self, group: Group, listed: CertificateRequest) -> None:
+        instance = group.find(InstanceId(listed.name))
+        if instance is None:
+            if self._gone(group, [listed.name]):
+                self._tray.withdraw(Applicant.HOST, listed)
+            return  # one that is about to be attached to the group is answered then
+        if instance.private_ip is None or instance.ec2_state.is_ending:
+            return
+        asked = self._tray.newest_request(Applicant.HOST, listed.name)
+        if asked is None:
+            return
+        session = self._writer.fullmatch(asked.writer)
+        if session is None or session["session"] != instance.instance_id:
+            problem = f"version {asked.version} was written by {asked.writer or 'nobody known'}, not by the instance"
+            self._refuse(Applicant.HOST, asked, PkiError(problem))
+            return
+        self._answer(Applicant.HOST, asked, self._host(instance, instance.private_ip))
+
+    def _host(self, instance: Instance, private_ip: str) -> Subject:
+        return host(instance.instance_id, private_ip, self._cluster_names)
+
+    def _serve_client(self, asked: CertificateRequest) -> None:
+        if not _CLIENT_NAME.fullmatch(asked.name):
+            problem = PkiError("the name is not 1 to 64 of A-Z a-z 0-9 _ . -")
+            self._refuse(Applicant.CLIENT, asked, problem)
+            return
+        self._answer(Applicant.CLIENT, asked, Subject(name=asked.name))
+
+    def _answer(self, applicant: Applicant, asked: CertificateRequest, subject: Subject) -> None:
+        try:
+            public_key = requested_key(asked.text)
+        except PkiError as error:
+            self._refuse(applicant, asked, error)
+            return
+        authority, now = self._authorities.signing(), self._clock.now()
+        present = self._tray.read_certificate(applicant, asked.name)
+        if not authority.answers(present, subject, public_key, now=now):
+            issued = authority.issue(subject, public_key, life=self._life, now=now)
+            self._tray.write_certificate(applicant, asked.name, pem(issued))
+            self._telemetry.decision(
+                "Certify",
+                "ISSUED",
+                f"{applicant}certificate of {asked.name}",
+                serial=f"{issued.serial_number:x}",
+                ends_at=issued.not_valid_after_utc.isoformat(),
+            )
+            self._telemetry.count(Metric.CERTIFICATES_ISSUED)
+        self._tray.withdraw(applicant, asked)
+
+    def _refuse(self, applicant: Applicant, asked: CertificateRequest, problem: PkiError) -> None:
+        """Say so, once: the request is deleted, so that its rightful owner can ask again."""
+        about = f"{applicant}certificate-requests/{asked.name}"
+        self._telemetry.trouble("certificate request refused", PkiError(f"{about}: {problem}"))
+        self._telemetry.count(Metric.CERTIFICATE_REQUESTS_REFUSED)
+        self._tray.withdraw(applicant, asked)
+
+    def _tidy(self, group: Group) -> None:
+        now = frozenset(i.instance_id for i in group.instances)
+        if self._tidied:
+            instances, at = self._tidied
+            if now == instances and self._clock.monotonic() - at < _TIDY_EVERY.total_seconds():
+                return
+        bundle = self._authorities.bundle()
+        if self._tray.read_bundle() != bundle:
+            self._tray.write_bundle(bundle)
+        for gone in self._gone(group, self._tray.certified(Applicant.HOST)):
+            self._tray.delete_certificate(Applicant.HOST, gone)
+        self._tidied = (now, self._clock.monotonic())
+
+    def _gone(self, group: Group, names: Iterable[str]) -> set[str]:
+        """Return those that the group does not list and that EC2 says have ended. A name that is no id was no host."""
+        strangers = {n for n in names if group.find(InstanceId(n)) is None}
+        ids = {InstanceId(n) for n in strangers if _INSTANCE_ID.fullmatch(n)}
+        states = self._ec2.states(ids) if ids else {}
+        return {n for n in strangers if InstanceId(n) not in ids or states[InstanceId(n)].has_ended}
+
+
+def _each(steps: Sequence[Callable[[], None]]) -> None:
+    """Take every step; what went wrong first is raised in the end.
+
+    An AWS that failed twice is not asked further: each call may take as long as AWS takes to fail, and members wait.
+    """
+    problems: list[ClusterError] = []
+    for step in steps:
+        try:
+            step()
+        except ClusterError as error:
+            problems.append(error)
+        if sum(isinstance(p, AwsError) for p in problems) == _MOST_FAILURES:
+            break
+    if problems:
+        raise problems[0]

@@ -1,0 +1,141 @@
+"""What the controller shows etcd, given or made, and when it is made anew."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from etcd_aws_cluster.core.errors import AwsError, ClusterError
+from etcd_aws_cluster.pki.certificates import Subject, host, key_pem, new_key, pem
+from etcd_aws_cluster.pki.errors import PkiError
+from etcd_aws_cluster.pki.identity import ClientIdentity, Material, given_material, issued_material
+from tests.fakes.fake_clock import FakeClock
+from tests.pki import authorities
+
+NOW = 1_700_000_000.0
+CA = authorities(now=lambda: NOW)
+CLIENT = Subject(name="controller")
+
+
+def given(*, subject: Subject = CLIENT, at: float = NOW, **changed: object) -> str:
+    """Return an operator's JSON of a good certificate, but for what is changed; None leaves a field out."""
+    own = new_key()
+    issued = CA.signing().issue(subject, own.public_key(), life=timedelta(hours=1), now=at)
+    fields = {"ca": CA.bundle(), "cert": pem(issued), "key": key_pem(own)} | changed
+    return json.dumps({name: value for name, value in fields.items() if value is not None})
+
+
+def test_the_controllers_own_certificate_is_a_clients_for_an_hour_without_a_common_name() -> None:
+    material = issued_material(CA, lambda: NOW)
+    certificate = x509.load_pem_x509_certificate(material.certificate.encode())
+    assert certificate.subject.rfc4514_string() == "O=etcd-aws-controller"
+    assert material.ends_at == NOW + 3600
+    assert material.ca == CA.bundle()
+    assert "PRIVATE" not in repr(material)
+
+
+@pytest.mark.parametrize("subject", [CLIENT, host("i-0a", "10.0.0.4")])
+def test_an_operators_certificate_is_taken_whose_usage_has_clients_in_it(subject: Subject) -> None:
+    material = given_material("ssm:/tls", given(subject=subject), NOW)
+    ClientIdentity(lambda: material, now=lambda: NOW)()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("-----BEGIN EC PRIVATE KEY-----", "ssm:/tls is not a JSON object"),
+        ("[]", "ssm:/tls is not a JSON object"),
+        (given(ca=None), "field ca is not PEM text"),
+        (given(cert="x"), "field cert is not PEM text"),
+        (given(key=7), "field key is not PEM text"),
+        (given(ca="-----BEGIN CERTIFICATE-----\nx"), "field ca cannot be read"),
+        (given(cert=CA.bundle().replace("M", "N")), "field cert cannot be read"),
+        (given(key="-----BEGIN EC PRIVATE KEY-----\nx"), "field key cannot be read"),
+        (given(key=key_pem(new_key())), "field key is not the key of the first certificate"),
+        (given(at=NOW - 3600), "field cert is a certificate from .* to "),
+        (given(at=NOW + 3600), "field cert is a certificate from .* to "),
+        (given(cert=CA.bundle(), key=key_pem(CA.signing().key)), ""),
+    ],
+)
+def test_what_is_wrong_with_an_operators_material_is_told_by_its_field(text: str, problem: str) -> None:
+    if not problem:  # a CA's certificate says nothing about its use, and may be used as a client's
+        given_material("ssm:/tls", text, NOW)
+        return
+    with pytest.raises(PkiError, match=f"ssm:/tls.*{problem}|{problem}") as error:
+        given_material("ssm:/tls", text, NOW)
+    assert "BEGIN" not in str(error.value)
+
+
+class Maker:
+    """Makes what an identity is made of, or fails."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(NOW)
+        self.made = 0
+        self.problem: ClusterError | None = None
+        self.identity = ClientIdentity(self.make, now=self.clock.now)
+
+    def make(self) -> Material:
+        self.made += 1
+        if self.problem:
+            raise self.problem
+        return issued_material(CA, self.clock.now)
+
+
+def test_one_context_serves_until_half_of_its_life_is_over() -> None:
+    maker = Maker()
+    first = maker.identity()
+    maker.clock.advance(timedelta(minutes=29))
+    assert maker.identity() is first
+
+    maker.clock.advance(timedelta(minutes=2))
+
+    assert maker.identity() is not first
+    assert maker.made == 2
+
+
+def test_where_the_next_one_cannot_be_made_the_old_one_serves_until_its_end() -> None:
+    maker = Maker()
+    first = maker.identity()
+    maker.problem = AwsError("down")
+    maker.clock.advance(timedelta(minutes=59))
+    assert maker.identity() is first
+    maker.clock.advance(timedelta(minutes=1))
+    with pytest.raises(AwsError, match="down"):
+        maker.identity()
+
+
+def test_what_failed_is_not_tried_again_for_each_endpoint_and_each_look() -> None:
+    maker = Maker()
+    maker.problem = AwsError("down")
+    for _ in range(9):
+        with pytest.raises(AwsError, match="down"):
+            maker.identity()
+    assert maker.made == 1
+
+    maker.problem = None
+    maker.clock.advance(timedelta(seconds=5))
+    maker.identity()
+    assert maker.made == 2
+
+
+def test_the_key_is_in_a_file_of_ones_own_for_a_moment_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[int] = []
+    make = tempfile.NamedTemporaryFile
+
+    def watched(**options: Any) -> object:  # noqa: ANN401 - as tempfile has it
+        file = make(**options)
+        modes.append(Path(file.name).stat().st_mode & 0o777)
+        return file
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", watched)
+    Maker().identity()
+    assert modes == [0o600]
+    assert not list(tmp_path.iterdir())
