@@ -11,7 +11,8 @@ from etcd_aws_cluster.deployment import deployed, handler
 from infra.controller import HANDLER as CONTROLLER
 from infra.deployed import TAG, deployed_as
 from infra.deployment import GUARD, HANDLER, ROLLOUT
-from infra.settings import Settings, SettingsError
+from infra.settings import Settings
+from infra.settings.rules import SettingsError
 from tests.infra.stacks import function, needed_by, of_type, only, synthesize, text
 from tests.infra.test_infra_members import GROUP, LAUNCH_TEMPLATE, allowed_to, launch_data, role_of_function
 
@@ -131,8 +132,12 @@ def test_it_may_do_what_it_does_and_no_more(template: Template) -> None:
 
 def test_every_setting_that_members_must_agree_on_is_told() -> None:
     settings = Settings()
-    for name, value in (("etcd_version", "3.5.99"), ("etcd_client_scheme", "https"), ("etcd_server_port", 7001)):
-        changed = dataclasses.replace(settings, etcd=dataclasses.replace(settings.etcd, **{name: value}))
+    for etcd in (
+        dataclasses.replace(settings.etcd, etcd_version="3.5.99"),
+        dataclasses.replace(settings.etcd, etcd_client_scheme="https"),
+        dataclasses.replace(settings.etcd, etcd_server_port=7001),
+    ):
+        changed = dataclasses.replace(settings, etcd=etcd)
         assert deployed_as(changed) != deployed_as(settings)
     assert text(deployed_as(settings)).startswith("version=3.5.21 ")
 

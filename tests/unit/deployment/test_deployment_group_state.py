@@ -86,6 +86,10 @@ def activity(
     }
 
 
+def only(instance_id: InstanceId) -> frozenset[InstanceId]:
+    return frozenset({instance_id})
+
+
 ABANDONED = "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token t was abandoned: x"
 
 
@@ -99,9 +103,9 @@ def test_instances_are_told_apart_by_what_they_were_launched_from(aws: Aws) -> N
     )
     aws.has_versions(["1", "2"], v1="ami-0a", v2="ami-0b")
     state = aws.group.look()
-    assert (state.old, state.in_service) == ({A}, {B})
-    assert (state.newcomers, state.old_newcomers, state.leaving) == ({C}, {D}, {E})
-    assert (state.desired, state.protected) == (3, {A})
+    assert (state.old, state.in_service) == (only(A), only(B))
+    assert (state.newcomers, state.old_newcomers, state.leaving) == (only(C), only(D), only(E))
+    assert (state.desired, state.protected) == (3, only(A))
 
 
 def test_a_new_version_of_the_same_content_makes_nothing_old(aws: Aws) -> None:

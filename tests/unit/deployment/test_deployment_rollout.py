@@ -186,7 +186,7 @@ def test_an_instance_that_leaves_without_ever_having_served_stops_it_too() -> No
 
 def test_one_that_has_served_may_leave() -> None:
     served = state(serving=frozenset({NEW}), refreshes=refresh())
-    launching, leaving = (state(**{name: frozenset({NEW})}, refreshes=refresh()) for name in ("newcomers", "leaving"))  # type: ignore[arg-type]
+    launching, leaving = (state(**{name: frozenset({NEW})}, refreshes=refresh()) for name in ("newcomers", "leaving"))
     assert run(FakeGroup([state(), launching, served, leaving, DONE])) is None
 
 
