@@ -11,9 +11,11 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Where there is a Go that is new enough for it, tests run etcd 3.6 as well: built once, in about a minute.
 ETCD_36 := $(shell go list -C tools/etcd-3.6 -m >/dev/null 2>&1 && echo .cache/etcd-3.6/etcd)
 ETCD_35 := $(shell go list -C tools/etcd-3.5 -m >/dev/null 2>&1 && echo .cache/etcd-3.5/etcd)
+# The newest 3.5: 3.6 is only reached from 3.5.26 or later.
+ETCD_35_NEWEST := $(shell go list -C tools/etcd-3.5.35 -m >/dev/null 2>&1 && echo .cache/etcd-3.5.35/etcd)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev check test etcd-3.5 etcd-3.6 coverage demo explore mutants torture bench dashboard synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
+.PHONY: help dev check test etcd-3.5 etcd-3.5.35 etcd-3.6 coverage demo explore mutants torture bench dashboard synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
 
 help: ## show this list
 	@grep -hE '^[a-z0-9. -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -47,10 +49,10 @@ check: dev ## format, lint, types, architecture
 	PYTHONPATH=lambda_src:bootstrap_agent:. lint-imports --no-logo
 	codespell
 
-etcd-3.6 etcd-3.5: %: .cache/%/etcd ## build the etcd of tools/ for the tests; needs Go
+etcd-3.6 etcd-3.5 etcd-3.5.35: %: .cache/%/etcd ## build the etcd of tools/ for the tests; needs Go
 
 # Whole files side by side, the longest first: most of the time real processes wait for each other.
-test: check $(ETCD_36) ## every check, then every test: unit, contract, infra, lab, end to end
+test: check $(ETCD_36) $(ETCD_35_NEWEST) ## every check, then every test: unit, contract, infra, lab, end to end
 	pytest -n 2 --dist loadfile --no-loadscope-reorder -r s
 
 coverage: dev ## which lines and branches of the controller the unit tests reach

@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
+from infra.deployed import TAG, deployed_as
 from infra.nag import acknowledge
 from infra.names import LAUNCH_HOOK, TERMINATE_HOOK, record_parameter
 from infra.settings import SIZES, Settings
@@ -24,8 +25,8 @@ _PROCESSORS = {
 class MemberGroup(Construct):
     """The group, named like the cluster, with its launch template and the role of its instances.
 
-    No update policy: a new launch template replaces no instance by itself. An instance refresh does, one voter at a
-    time through the hooks, when the operator starts it (docs/decisions/0005).
+    No update policy: CloudFormation's knows nothing of voters. An instance refresh replaces the instances, one voter at
+    a time through the hooks; the deployment starts it (docs/decisions/0016).
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class MemberGroup(Construct):
         instance_type = ec2.InstanceType(settings.members.instance_type)
         self._processor, self._cpu_type = _PROCESSORS[instance_type.architecture]
         self.role = self._role()
-        template = self._launch_template(security_group)
+        self.template = self._launch_template(security_group)
         self.group = autoscaling.CfnAutoScalingGroup(
             self,
             "Group",
@@ -55,7 +56,7 @@ class MemberGroup(Construct):
             desired_capacity=str(settings.size),
             vpc_zone_identifier=[subnet.subnet_id for subnet in subnets],
             launch_template=autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(
-                launch_template_id=template.ref, version=template.attr_latest_version_number
+                launch_template_id=self.template.ref, version=self.template.attr_latest_version_number
             ),
             # In the group's own resource: a hook that is made after the group misses its first instances.
             lifecycle_hook_specification_list=[
@@ -134,7 +135,12 @@ class MemberGroup(Construct):
                         ),
                     )
                 ],
-                tag_specifications=[ec2.CfnLaunchTemplate.TagSpecificationProperty(resource_type="volume", tags=tags)],
+                tag_specifications=[
+                    ec2.CfnLaunchTemplate.TagSpecificationProperty(resource_type="volume", tags=tags),
+                    ec2.CfnLaunchTemplate.TagSpecificationProperty(
+                        resource_type="instance", tags=[CfnTag(key=TAG, value=deployed_as(self._settings))]
+                    ),
+                ],
                 user_data=Fn.base64(
                     render_user_data(self._settings, architecture=self._processor, agent_url=self._agent.s3_object_url)
                 ),

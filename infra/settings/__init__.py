@@ -17,6 +17,7 @@ from infra.settings.etcd import EtcdSettings
 from infra.settings.members import MemberSettings
 from infra.settings.monitoring import MonitoringSettings, monitoring_conflicts
 from infra.settings.network import NetworkSettings, network_conflicts
+from infra.settings.rollout import RolloutSettings, rollout_conflicts
 from infra.settings.rules import KEY_PREFIX, SettingsError, WholeOf, setting
 from infra.settings.timing import TimingSettings
 from infra.settings.tls import TlsSettings, tls_conflicts
@@ -47,6 +48,7 @@ class Settings:
     tls: TlsSettings = field(default_factory=TlsSettings)
     dns: DnsSettings = field(default_factory=DnsSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
     controller: ControllerSettings = field(default_factory=ControllerSettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
 
@@ -103,6 +105,7 @@ CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = 
     attach_conflicts,
     tls_conflicts,
     dns_conflicts,
+    rollout_conflicts,
     monitoring_conflicts,
 )
 """What is fine alone and not together, by part of the app; each gets the settings, and the keys as they were given."""
@@ -115,6 +118,7 @@ _GROUPS: Mapping[str, type[Any]] = {
     "tls": TlsSettings,
     "dns": DnsSettings,
     "timing": TimingSettings,
+    "rollout": RolloutSettings,
     "controller": ControllerSettings,
     "monitoring": MonitoringSettings,
 }

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from infra.controller import HANDLER
+from infra.deployment import ROLLOUT
 from infra.settings import Settings
 from infra.user_data import render_user_data
-from tests.infra.stacks import TOOLS, needed_by, of_type, only, synthesize, text
+from tests.infra.stacks import TOOLS, function, needed_by, of_type, only, synthesize, text
 
 Template = dict[str, Any]
 GROUP = "AWS::AutoScaling::AutoScalingGroup"
@@ -34,7 +36,9 @@ def heredoc(script: str, path: str) -> list[str]:
 
 
 def role_of(template: Template, service: str) -> str:
-    """Logical id of the one role that a service may assume."""
+    """Logical id of the one role that a service may assume; of the functions' roles it is the controller's."""
+    if service == "lambda.amazonaws.com":
+        return role_of_function(template, HANDLER)
     (name,) = (
         name
         for name, role in of_type(template, "AWS::IAM::Role").items()
@@ -43,9 +47,18 @@ def role_of(template: Template, service: str) -> str:
     return name
 
 
+def role_of_function(template: Template, handler: str) -> str:
+    """Logical id of the role that a function has."""
+    return str(function(template, handler)["Role"]["Fn::GetAtt"][0])
+
+
 def allowed(template: Template, service: str) -> dict[str, set[str]]:
-    """What the role of a service is granted: actions by resource. There must be no policies but inline ones."""
-    role = role_of(template, service)
+    """What the role of a service is granted: actions by resource."""
+    return allowed_to(template, role_of(template, service))
+
+
+def allowed_to(template: Template, role: str) -> dict[str, set[str]]:
+    """What a role may do: actions by resource. Nothing but inline statements counts, or is allowed."""
     assert "ManagedPolicyArns" not in template["Resources"][role]["Properties"]
     found: dict[str, set[str]] = {}
     for policy in of_type(template, "AWS::IAM::Policy").values():
@@ -133,8 +146,9 @@ def test_all_that_the_first_instance_needs_exists_before_the_group_and_outlives_
 ) -> None:
     template: Template = request.getfixturevalue(kind)
     ((group, _),) = of_type(template, GROUP).items()
+    # The rollout comes after the group.
+    metadata = {*of_type(template, "AWS::CDK::Metadata"), *of_type(template, ROLLOUT)}
     monitoring = {*of_type(template, "AWS::CloudWatch::Alarm"), *of_type(template, "AWS::CloudWatch::Dashboard")}
-    metadata = set(of_type(template, "AWS::CDK::Metadata"))
     # Everything else: network, endpoints, rules, queue and its policy, function, mapping, log, roles and policies.
     assert needed_by(template, group) == template["Resources"].keys() - {group} - monitoring - metadata
 

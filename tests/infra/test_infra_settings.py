@@ -145,7 +145,7 @@ CONFLICTS = [
     ),
     (
         {"vpc_id": "vpc-01234567", "egress": "endpoints", "etcd_url": "s3://a/b", "given_vpc_endpoints": "ssm,route53"},
-        ("given_vpc_endpoints", "got route53", "ssm, autoscaling, ec2, sqs, s3"),
+        ("given_vpc_endpoints", "got route53", "ssm, autoscaling, ec2, sqs, lambda, s3"),
     ),
     ({"dns_zone_id": "Z0123456789ABC"}, ("dns_zone_id", "Z0123456789ABC", "dns_zone_name")),
     ({"dns_ttl_s": 5}, ("dns_ttl_s", "got 5", "dns_zone_name")),
