@@ -12,11 +12,12 @@ from typing import Any
 from infra.settings.conflicts import basic_conflicts, given_vpc_conflicts
 from infra.settings.controller import ControllerSettings
 from infra.settings.etcd import EtcdSettings
-from infra.settings.members import MemberSettings
+from infra.settings.members import MemberSettings, member_conflicts
 from infra.settings.network import NetworkSettings
 from infra.settings.rules import KEY_PREFIX, SettingsError, Text, WholeOf, setting
 from infra.settings.timing import TimingSettings
 from infra.settings.tls import TlsSettings, tls_conflicts
+from infra.settings.volumes import VolumeSettings, volume_conflicts
 
 SIZES = (1, 3, 5, 7, 9)
 
@@ -42,6 +43,7 @@ class Settings:
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
     members: MemberSettings = field(default_factory=MemberSettings)
+    volumes: VolumeSettings = field(default_factory=VolumeSettings)
     etcd: EtcdSettings = field(default_factory=EtcdSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
@@ -84,6 +86,8 @@ class Settings:
 CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = (
     basic_conflicts,
     given_vpc_conflicts,
+    member_conflicts,
+    volume_conflicts,
     tls_conflicts,
 )
 """What is fine alone and not together, by part of the app; each gets the settings, and the keys as they were given."""
@@ -91,6 +95,7 @@ CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = 
 _GROUPS: Mapping[str, type[Any]] = {
     "network": NetworkSettings,
     "members": MemberSettings,
+    "volumes": VolumeSettings,
     "etcd": EtcdSettings,
     "tls": TlsSettings,
     "timing": TimingSettings,
