@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from infra.settings import Settings
 from infra.user_data import Unknown, render_user_data
 from lab.paths import default_etcd
 from tests.images.cloud import ADDRESS, Cloud, CloudServer
-from tests.images.machine import Machine, why_not
-from tests.unit.agent.fake_aws import parameter
+from tests.images.machine import Machine, eventually, why_not
+from tests.unit.agent.fake_aws import INSTANCE, parameter
 from tests.unit.agent.records import a_record, an_entry
 
 ALONE = parameter(a_record(an_entry(), state="new"))
@@ -50,12 +51,26 @@ class Instance:
         seed.mkdir(parents=True)
         (seed / "user-data").write_text(text)
         (seed / "meta-data").write_text("instance-id: i-0a1b2c3d\n")
-        here = "datasource_list: [NoCloud]\nnetwork: {config: disabled}\n"
+        here = "datasource_list: [NoCloud]\nnetwork: {config: disabled}\nlocale: false\n"
         (self.machine.root / "etc/cloud/cloud.cfg.d/99-here.cfg").write_text(here)
         drop_in = self.machine.root / "etc/systemd/system/etcd.service.d"
         drop_in.mkdir(parents=True)
         (drop_in / "endpoint.conf").write_text(_ENDPOINT)
         return text
+
+
+def etcd_serves(machine: Machine) -> None:
+    """Wait for etcd's readiness, which it tells systemd, and for a linearizable read."""
+    eventually(lambda: machine.unit_is("etcd.service", "active"), "etcd", lambda: machine.journal("etcd.service"))
+    healthy = machine.run("etcdctl", "endpoint", "health")
+    assert healthy.returncode == 0, healthy.stderr
+
+
+def member_id(machine: Machine) -> int:
+    """The id of the only member."""
+    (member,) = json.loads(machine.run("etcdctl", "member", "list", "--write-out=json").stdout)["members"]
+    assert member["name"] == INSTANCE
+    return int(member["ID"])
 
 
 @pytest.fixture(scope="session")

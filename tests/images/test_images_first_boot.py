@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from tests.images.conftest import STARTED, Instance
-from tests.images.machine import Machine, eventually
+from tests.images.conftest import STARTED, Instance, etcd_serves, member_id
+from tests.images.machine import eventually
 from tests.unit.agent.conftest import INSTANCE
 
 _SETUP = "/usr/local/lib/etcd-aws-cluster/setup"
 _PEERS = "etc/sysconfig/etcd-peers"
-
-
-def etcd_serves(machine: Machine) -> None:
-    """Wait for etcd's readiness, which it tells systemd, and for a linearizable read."""
-    eventually(lambda: machine.unit_is("etcd.service", "active"), "etcd", lambda: machine.journal("etcd.service"))
-    healthy = machine.run("etcdctl", "endpoint", "health")
-    assert healthy.returncode == 0, healthy.stderr
-
-
-def member_id(machine: Machine) -> int:
-    """The id of the only member."""
-    (member,) = json.loads(machine.run("etcdctl", "member", "list", "--write-out=json").stdout)["members"]
-    assert member["name"] == INSTANCE
-    return int(member["ID"])
 
 
 def written(root: Path) -> dict[str, bytes]:
@@ -41,12 +26,16 @@ def test_a_first_boot_ends_with_etcd_up_and_the_file_written(instance: Instance)
     machine.power_on()
 
     etcd_serves(machine)
-    peers = (machine.root / _PEERS).read_text()
-    assert f'ETCD_INITIAL_CLUSTER_STATE=new\nETCD_NAME={INSTANCE}\nETCD_INITIAL_CLUSTER="{INSTANCE}=http://10.0.0.4:2380"' in peers
+    assert (machine.root / _PEERS).read_text().splitlines()[:3] == [
+        "ETCD_INITIAL_CLUSTER_STATE=new",
+        f"ETCD_NAME={INSTANCE}",
+        f'ETCD_INITIAL_CLUSTER="{INSTANCE}=http://10.0.0.4:2380"',
+    ]
     done = machine.run("cloud-init", "status", "--wait", "--long")
     assert "status: done" in done.stdout, done.stdout + machine.run("cat", "/var/log/cloud-init.log").stdout[-2000:]
     assert machine.said("is-enabled", "etcd.service").strip() == "enabled"
-    assert machine.run("ps", "-o", "user=", "-C", "etcd").stdout.strip() in ("etcd", "")
+    process = machine.said("show", "--property=MainPID", "--value", "etcd.service").strip()
+    assert machine.run("stat", "--format=%U", f"/proc/{process}").stdout == "etcd\n"
     assert machine.run("stat", "--format=%U %a", "/var/lib/etcd").stdout.strip() == "etcd 700"
 
 
@@ -105,7 +94,6 @@ def test_what_s3_does_not_give_at_first_is_asked_for_again_by_the_unit(instance:
     machine = instance.machine
     archive = instance.cloud.objects.pop("archives/etcd.tar.gz")
     instance.has_user_data()
-    # Quicker than curl's own patience, which is for a real network.
     machine.power_on()
     eventually(lambda: "archives/etcd.tar.gz" in instance.cloud.downloads(), "a download")
 

@@ -4,6 +4,7 @@
 set -euo pipefail
 kind=$1 # ebs or instance-store
 gib=$2  # size of the volume that the launch template asks for; 0 is any
+tries=${3:-60}
 label=etcd-data
 link=/run/etcd-aws-cluster/data-volume
 
@@ -57,7 +58,7 @@ look() { # sets ours and empty
 }
 
 ours=() empty=()
-for ((tries = 60; tries > 0; tries--)); do
+for (( ; tries > 0; tries--)); do
   look
   if ((${#ours[@]} + ${#empty[@]} > 0)); then
     break
