@@ -88,12 +88,14 @@ class Machine:
         mine = os.readlink("/proc/self/ns/net")
         eventually(lambda: self._network_of(mine), "a network namespace")
         for command in ("link set lo up", "addr add 169.254.169.254/32 dev lo", "addr add 10.0.0.4/32 dev lo"):
-            _do("nsenter", f"--net={self._net()}", "chroot", str(self.root), "ip", *command.split())
+            _do("nsenter", f"--net={self.network}", "chroot", str(self.root), "ip", *command.split())
 
     def _network_of(self, mine: str) -> bool:
-        return self._network is not None and os.readlink(self._net()) != mine
+        return self._network is not None and os.readlink(self.network) != mine
 
-    def _net(self) -> str:
+    @property
+    def network(self) -> str:
+        """Path of its network namespace."""
         assert self._network is not None
         return f"/proc/{self._network.pid}/ns/net"
 
@@ -102,7 +104,7 @@ class Machine:
         made: list[_T] = []
 
         def enter() -> None:
-            with Path(self._net()).open("rb") as namespace:
+            with Path(self.network).open("rb") as namespace:
                 assert ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), 0) == 0
             made.append(make())
 
@@ -119,7 +121,7 @@ class Machine:
         command = ["unshare", *(name for name in _NAMESPACES if name != "--net"), "--fork", "--kill-child"]
         boot = [*command, "sh", str(_HERE / "power_on.sh"), str(self.root), str(self.folder / "disks")]
         self._process = subprocess.Popen(
-            ["nsenter", f"--net={self._net()}", "sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', self._cgroup, *boot],
+            ["nsenter", f"--net={self.network}", "sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', self._cgroup, *boot],
             stdin=subprocess.DEVNULL,
         )
         eventually(self._is_up, "multi-user.target", lambda: self.said("list-jobs"))

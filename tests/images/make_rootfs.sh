@@ -3,15 +3,16 @@
 set -eu
 final=$1
 root=$1.new
-command -v debootstrap >/dev/null || apt-get install -qq -y --no-install-recommends debootstrap
+for program in debootstrap podman runc; do
+  command -v "$program" >/dev/null || apt-get install -qq -y --no-install-recommends "$program"
+done
 rm -rf "$root"
 debootstrap --variant=minbase bookworm "$root"
 # For apt in it; the machine that is booted from it has a network of its own, with nobody in it.
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -qq -y --no-install-recommends \
-  systemd-sysv dbus cloud-init python3 curl ca-certificates openssl e2fsprogs iproute2 tini
+  systemd-sysv dbus cloud-init python3 curl ca-certificates openssl e2fsprogs iproute2 tini ignition
 chroot "$root" apt-get clean
-# The agent's own journal is read by the tests.
 rm -rf "$final" "$root/etc/machine-id" "$root/var/lib/dbus/machine-id"
 touch "$root/etc/machine-id"
 mv "$root" "$final"
