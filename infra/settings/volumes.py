@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 # A d among the letters after the generation says that local disks belong to the type; these families have them
 # without saying so: https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
-_HAS_LOCAL_DISK = re.compile(
-    r"[a-z]+[0-9]+[a-z-]*d[a-z-]*|(i|is|im)[0-9].*|(d|h|f|p|g|trn|dl|x1|hpc).*[0-9].*|z1d|x2idn|x2iedn"
-)
+_HAS_LOCAL_DISK = re.compile(r"[a-z]+[0-9]+[a-z-]*d[a-z-]*|(i|is|im|f|g|p|trn)[0-9].*|d3.*")
+# Their EBS volumes are no NVMe devices, by whose model the boot knows them:
+# https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-nitro-instances.html
+_HAS_NO_NVME = re.compile(r"t[12]|[mcr][1-4]|i[23]|d2|h1|x1e?|p[23]|g[23]s?|f1|hs1")
 # https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
 _MOST_IOPS_FOR_ONE_GIB = 500
 _MOST_MIB_S_FOR_ONE_IOPS = 0.25
@@ -56,8 +57,14 @@ def volume_conflicts(settings: "Settings", given: Mapping[str, Any]) -> Iterator
                     f"{KEY_PREFIX}{key}: got {given[key]!r}, expected nothing, "
                     f"for with {KEY_PREFIX}data_volume={volumes.data_volume} there is no such volume"
                 )
+    family = instance_type.partition(".")[0]
+    if volumes.data_volume == "ebs" and _HAS_NO_NVME.fullmatch(family):
+        yield (
+            f"{KEY_PREFIX}data_volume: got ebs, expected an {KEY_PREFIX}instance_type whose EBS volumes are NVMe "
+            f"devices, such as m7g.medium; those of {instance_type} are not"
+        )
     if volumes.data_volume == "instance-store":
-        if not _HAS_LOCAL_DISK.fullmatch(instance_type.partition(".")[0]):
+        if not _HAS_LOCAL_DISK.fullmatch(family):
             yield (
                 f"{KEY_PREFIX}data_volume: got instance-store, expected an {KEY_PREFIX}instance_type with a local NVMe "
                 f"disk, such as m7gd.medium; {instance_type} has none"

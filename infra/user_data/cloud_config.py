@@ -1,5 +1,6 @@
-"""cloud-init's form, for Amazon Linux and Ubuntu: https://cloudinit.readthedocs.io/en/latest/reference/modules.html
+"""cloud-init's form, for Amazon Linux and Ubuntu.
 
+https://cloudinit.readthedocs.io/en/latest/reference/modules.html
 cloud-init does it once in the life of an instance. Nothing here must happen at a later boot: the units see to that.
 """
 

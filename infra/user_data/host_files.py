@@ -30,7 +30,7 @@ class Unknown:
     agent_url: str
 
     def fill_in(self, text: str) -> str:
-        """Replace the words that stand for these, of letters, digits and underscores, so that no encoding touches them."""
+        """Replace the words that stand for these; no encoding touches letters, digits and underscores."""
         for field in dataclasses.fields(self):
             text = text.replace(_word(field.name), getattr(self, field.name))
         return text

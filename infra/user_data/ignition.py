@@ -1,5 +1,6 @@
-"""Ignition's form, for Flatcar: https://coreos.github.io/ignition/configuration-v3_3/
+"""Ignition's form, for Flatcar.
 
+https://coreos.github.io/ignition/configuration-v3_3/
 Ignition does it once, before systemd of the first boot; so the units are there when systemd looks.
 """
 

@@ -53,16 +53,20 @@ class Instance:
         (seed / "meta-data").write_text("instance-id: i-0a1b2c3d\n")
         here = "datasource_list: [NoCloud]\nnetwork: {config: disabled}\nlocale: false\n"
         (self.machine.root / "etc/cloud/cloud.cfg.d/99-here.cfg").write_text(here)
+        self.has_endpoint()
+        return text
+
+    def has_endpoint(self) -> None:
+        """Let etcd's unit find the services."""
         drop_in = self.machine.root / "etc/systemd/system/etcd.service.d"
         drop_in.mkdir(parents=True)
         (drop_in / "endpoint.conf").write_text(_ENDPOINT)
-        return text
 
 
-def etcd_serves(machine: Machine) -> None:
+def etcd_serves(machine: Machine, etcdctl: str = "etcdctl") -> None:
     """Wait for etcd's readiness, which it tells systemd, and for a linearizable read."""
     eventually(lambda: machine.unit_is("etcd.service", "active"), "etcd", lambda: machine.journal("etcd.service"))
-    healthy = machine.run("etcdctl", "endpoint", "health")
+    healthy = machine.run(etcdctl, "endpoint", "health")
     assert healthy.returncode == 0, healthy.stderr
 
 

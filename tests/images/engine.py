@@ -1,4 +1,4 @@
-"""Podman, where it is, in place of the Docker engine: the same Dockerfile, the same command line, storage of its own."""
+"""Podman in place of the Docker engine: the same Dockerfile, the same command line, storage of its own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Engine:
     def build(self, dockerfile: Path, context: Path) -> None:
         """Build the Dockerfile on the plain Debian root: the base that it names cannot be fetched by everybody."""
         root = self.folder / "root.tar"
-        subprocess.run(["tar", "-C", ROOTFS, "--exclude=./dev/*", "-cf", root, "."], check=True)
+        left_out = (f"--exclude=./{path}/*" for path in ("dev", "usr/share/doc", "usr/share/locale", "usr/share/man"))
+        subprocess.run(["tar", "-C", ROOTFS, *left_out, "-cf", root, "."], check=True)
         imported = self.do("import", str(root), BASE)
         assert imported.returncode == 0, imported.stderr
         root.unlink()

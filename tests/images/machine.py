@@ -85,13 +85,13 @@ class Machine:
         layers = f"lowerdir={ROOTFS},upperdir={self.folder}/upper,workdir={self.folder}/work"
         _do("mount", "-t", "overlay", "overlay", "-o", layers, str(self.root))
         self._network = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
-        mine = os.readlink("/proc/self/ns/net")
+        mine = Path("/proc/self/ns/net").readlink()
         eventually(lambda: self._network_of(mine), "a network namespace")
         for command in ("link set lo up", "addr add 169.254.169.254/32 dev lo", "addr add 10.0.0.4/32 dev lo"):
             _do("nsenter", f"--net={self.network}", "chroot", str(self.root), "ip", *command.split())
 
-    def _network_of(self, mine: str) -> bool:
-        return self._network is not None and os.readlink(self.network) != mine
+    def _network_of(self, mine: Path) -> bool:
+        return self._network is not None and Path(self.network).readlink() != mine
 
     @property
     def network(self) -> str:
@@ -121,7 +121,15 @@ class Machine:
         command = ["unshare", *(name for name in _NAMESPACES if name != "--net"), "--fork", "--kill-child"]
         boot = [*command, "sh", str(_HERE / "power_on.sh"), str(self.root), str(self.folder / "disks")]
         self._process = subprocess.Popen(
-            ["nsenter", f"--net={self.network}", "sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', self._cgroup, *boot],
+            [
+                "nsenter",
+                f"--net={self.network}",
+                "sh",
+                "-c",
+                'echo $$ >"$0/cgroup.procs"; exec "$@"',
+                self._cgroup,
+                *boot,
+            ],
             stdin=subprocess.DEVNULL,
         )
         eventually(self._is_up, "multi-user.target", lambda: self.said("list-jobs"))

@@ -22,6 +22,8 @@ from tests.images.machine import Machine
 from tests.infra.stacks import ROOT, TOOLS
 from tests.unit.agent.fake_aws import INSTANCE
 
+pytestmark = pytest.mark.debian_root
+
 DOCKERFILE = ROOT / "bootstrap_agent" / "Dockerfile"
 FLATCAR = {
     "etcd:operating_system": "flatcar",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.images.conftest import STARTED, Instance, etcd_serves, member_id
 from tests.images.machine import eventually
 from tests.unit.agent.conftest import INSTANCE
+
+pytestmark = pytest.mark.debian_root
 
 _SETUP = "/usr/local/lib/etcd-aws-cluster/setup"
 _PEERS = "etc/sysconfig/etcd-peers"

@@ -12,6 +12,8 @@ import pytest
 from tests.images.conftest import STARTED, Instance, etcd_serves, member_id
 from tests.images.machine import Machine, eventually
 
+pytestmark = pytest.mark.debian_root
+
 EBS = "Amazon Elastic Block Store"
 LOCAL = "Amazon EC2 NVMe Instance Storage"
 GIB = 1024**3
