@@ -8,7 +8,7 @@ import pytest
 
 from tests.images.conftest import STARTED, Instance, etcd_serves, member_id
 from tests.images.machine import eventually
-from tests.unit.agent.conftest import INSTANCE
+from tests.unit.agent.fake_aws import INSTANCE
 
 pytestmark = pytest.mark.debian_root
 

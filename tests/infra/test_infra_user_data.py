@@ -53,8 +53,8 @@ def test_its_programs_pass_shellcheck(system: str, volume: str, scheme: str, tmp
         assert "\nset -euo pipefail\n" in file.text
         path = tmp_path / Path(file.path).name
         path.write_text(file.text)
-        command = [TOOLS / "shellcheck", "--severity=style", path]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [str(TOOLS / "shellcheck"), "--severity=style"]
+        done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
 
 
