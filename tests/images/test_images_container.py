@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ def engine(possible: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """An engine with the image."""
     if reason := engines.why_not():
         pytest.skip(reason)
-    made = Engine(tmp_path_factory.mktemp("engine"))
+    # Podman takes no long path.
+    made = Engine(Path(tempfile.mkdtemp(prefix="engine-")))
     context = tmp_path_factory.mktemp("context")
     build(context / "etcd-aws-agent.pyz")
     made.build(DOCKERFILE, context)
