@@ -4,7 +4,10 @@ set -eu
 final=$1
 root=$1.new
 for program in debootstrap podman runc; do
-  command -v "$program" >/dev/null || apt-get install -qq -y --no-install-recommends "$program"
+  if ! command -v "$program" >/dev/null; then
+    apt-get update -qq
+    apt-get install -qq -y --no-install-recommends "$program"
+  fi
 done
 rm -rf "$root"
 debootstrap --variant=minbase bookworm "$root"
