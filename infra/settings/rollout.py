@@ -29,6 +29,8 @@ class RolloutSettings:
 def rollout_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterator[str]:
     """Say that a failed new version would not be seen in time."""
     rollout, timing = settings.rollout, settings.timing
+    if settings.attach.attach:
+        return  # what is not ours is not rolled out
     if rollout.rollout == "automatic" and timing.launch_hook_timeout_s >= 60 * rollout.rollout_timeout_min:
         yield (
             f"{KEY_PREFIX}rollout_timeout_min: got {rollout.rollout_timeout_min}, expected more minutes than "

@@ -268,4 +268,4 @@ def test_the_quota_is_told_to_hosts_and_controller_in_bytes() -> None:
     variables = function(template, HANDLER)["Environment"]["Variables"]
     assert variables["ETCD_QUOTA_BACKEND_BYTES"] == str(4 * 1024**3)
     data = only(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]
-    assert f"\nETCD_QUOTA_BACKEND_BYTES={4 * 1024**3}\n" in text(data)
+    assert f" ETCD_QUOTA_BACKEND_BYTES={4 * 1024**3}\n" in text(data)
