@@ -11,9 +11,14 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Where there is a Go that is new enough for it, tests run etcd 3.6 as well: built once, in about a minute.
 ETCD_36 := $(shell go list -C tools/etcd-3.6 -m >/dev/null 2>&1 && echo .cache/etcd-3.6/etcd)
 ETCD_35 := $(shell go list -C tools/etcd-3.5 -m >/dev/null 2>&1 && echo .cache/etcd-3.5/etcd)
+# The newest 3.5: 3.6 is only reached from 3.5.26 or later.
+ETCD_35_NEWEST := $(shell go list -C tools/etcd-3.5.35 -m >/dev/null 2>&1 && echo .cache/etcd-3.5.35/etcd)
+
+# Where root can have Debian's packages, tests boot hosts in a plain Debian root; elsewhere they say that they did not.
+ROOTFS := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo .cache/rootfs.made)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev check test etcd-3.5 etcd-3.6 coverage demo explore mutants torture bench dashboard synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
+.PHONY: help dev check test rootfs agent-image etcd-3.5 etcd-3.5.35 etcd-3.6 coverage demo explore mutants torture bench dashboard synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
 
 help: ## show this list
 	@grep -hE '^[a-z0-9. -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -47,10 +52,21 @@ check: dev ## format, lint, types, architecture
 	PYTHONPATH=lambda_src:bootstrap_agent:. lint-imports --no-logo
 	codespell
 
-etcd-3.6 etcd-3.5: %: .cache/%/etcd ## build the etcd of tools/ for the tests; needs Go
+
+.cache/rootfs.made: tests/images/make_rootfs.sh
+	mkdir -p .cache
+	sh tests/images/make_rootfs.sh .cache/rootfs >.cache/rootfs.log 2>&1 && touch $@ || { tail -n 3 .cache/rootfs.log; echo "no Debian root: its tests are skipped"; }
+
+rootfs: .cache/rootfs.made ## a plain Debian root for the tests of whole hosts; needs root and apt
+
+agent-image: dev ## the agent's OCI image; needs docker
+	python -m bootstrap_agent.build build/agent-image/etcd-aws-agent.pyz
+	docker build --file bootstrap_agent/Dockerfile --tag etcd-aws-agent build/agent-image
+
+etcd-3.6 etcd-3.5 etcd-3.5.35: %: .cache/%/etcd ## build the etcd of tools/ for the tests; needs Go
 
 # Whole files side by side, the longest first: most of the time real processes wait for each other.
-test: check $(ETCD_36) ## every check, then every test: unit, contract, infra, lab, end to end
+test: check $(ETCD_36) $(ETCD_35_NEWEST) $(ROOTFS) ## every check, then every test: unit, contract, infra, images, lab, end to end
 	pytest -n 2 --dist loadfile --no-loadscope-reorder -r s
 
 coverage: dev ## which lines and branches of the controller the unit tests reach

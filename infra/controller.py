@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infra.bundling import function_architecture, function_runtime
 from infra.controller_environment import controller_environment
+from infra.function_in_vpc import keep_code_from_the_network, let_lambda_make_interfaces
 from infra.nag import acknowledge, acknowledge_wildcard
 from infra.names import parameter_prefix
 from infra.settings import Settings
@@ -19,13 +20,6 @@ from infra.settings.controller import NEWEST_RUNTIME
 
 HANDLER = "etcd_aws_cluster.handler.handle"
 """Path of the function in ``lambda_src``; a test checks that it is there."""
-
-_NETWORK_INTERFACE_CHANGES = (
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:CreateNetworkInterface",
-    "ec2:DeleteNetworkInterface",
-    "ec2:UnassignPrivateIpAddresses",
-)
 
 
 class Controller(Construct):
@@ -68,7 +62,7 @@ class Controller(Construct):
         self.log_group = logs.LogGroup(
             self,
             "Log",
-            retention=_retention(settings.controller.log_retention_days),
+            retention=retention(settings.controller.log_retention_days),
             removal_policy=RemovalPolicy.DESTROY,
         )
         self.role = self._role()
@@ -100,7 +94,7 @@ class Controller(Construct):
             batch_size=10,
             report_batch_item_failures=True,
         )
-        self._keep_code_from_the_network()
+        keep_code_from_the_network(self, self.role, self.function)
         self._look_when_told_and_regularly()
 
     def look_at(self, construct_id: str, description: str, pattern: events.EventPattern) -> None:
@@ -135,42 +129,16 @@ class Controller(Construct):
             # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: what Lambda's poller calls.
             (["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], self.queue.queue_arn),
             (["logs:CreateLogStream", "logs:PutLogEvents"], self.log_group.log_group_arn),
-            # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
-            (["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], "*"),
-            (list(_NETWORK_INTERFACE_CHANGES), self._network_arn_pattern()),
         ):
             role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
         for resource, reason in (
             ("*", "Describe calls and traces have no resource level."),
-            (self._network_arn_pattern(), "Lambda checks the role against interfaces that are not made yet."),
             (self._group_arn_pattern(), "The ARN holds an id that is not known before; the group's name is in full."),
             (self._parameter_arn_pattern(), "The parameters of this one cluster, made by the function at run time."),
         ):
             acknowledge_wildcard(role, resource, reason)
+        let_lambda_make_interfaces(role, in_given_vpc=bool(self._settings.network.vpc_id))
         return role
-
-    def _keep_code_from_the_network(self) -> None:
-        """Deny the function's own code what Lambda needs its role for: only calls of the code name the function.
-
-        https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
-        """
-        # Not by the role's own method: the function waits for what that makes, and this policy waits for the function.
-        iam.CfnPolicy(
-            self,
-            "CodeIsNotLambda",
-            policy_name="CodeIsNotLambda",
-            roles=[self.role.role_name],
-            policy_document=iam.PolicyDocument(
-                statements=[
-                    iam.PolicyStatement(
-                        effect=iam.Effect.DENY,
-                        actions=["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", *_NETWORK_INTERFACE_CHANGES],
-                        resources=["*"],
-                        conditions={"ArnEquals": {"lambda:SourceFunctionArn": self.function.function_arn}},
-                    )
-                ]
-            ),
-        )
 
     def _look_when_told_and_regularly(self) -> None:
         name = self._settings.cluster_name
@@ -197,11 +165,6 @@ class Controller(Construct):
             targets=[target],
         )
 
-    def _network_arn_pattern(self) -> str:
-        """Return the widest resource that Lambda takes, in AWS's own words; subnets may be another account's."""
-        account = "*" if self._settings.network.vpc_id else None
-        return Stack.of(self).format_arn(service="ec2", account=account, resource="*", resource_name="*")
-
     def _group_arn_pattern(self) -> str:
         return Stack.of(self).format_arn(
             service="autoscaling",
@@ -215,7 +178,7 @@ class Controller(Construct):
         )
 
 
-def _retention(days: int) -> logs.RetentionDays:
+def retention(days: int) -> logs.RetentionDays:
     """The enumeration's name for a number of days, all of which the settings have checked."""
     names = {
         30: "ONE_MONTH",

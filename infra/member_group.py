@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable
 
-from aws_cdk import CfnTag, Fn, Stack
+from aws_cdk import Aws, CfnTag, Fn, Stack
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
+from infra.deployed import TAG, deployed_as
 from infra.nag import acknowledge
 from infra.names import LAUNCH_HOOK, TERMINATE_HOOK, record_parameter
 from infra.settings import SIZES, Settings
-from infra.user_data import etcd_url, render_user_data
+from infra.user_data import Unknown, etcd_url, render_user_data
 
+_DATA_DEVICE = "/dev/sdf"
+# Canonical's word for a processor is etcd's: https://documentation.ubuntu.com/aws/aws-how-to/instances/find-ubuntu-images/
+_UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/{}/hvm/ebs-gp3/ami-id"
 # etcd's word, and Amazon Linux's, for a processor.
 _PROCESSORS = {
     ec2.InstanceArchitecture.X86_64: ("amd64", ec2.AmazonLinuxCpuType.X86_64),
@@ -24,8 +28,8 @@ _PROCESSORS = {
 class MemberGroup(Construct):
     """The group, named like the cluster, with its launch template and the role of its instances.
 
-    No update policy: a new launch template replaces no instance by itself. An instance refresh does, one voter at a
-    time through the hooks, when the operator starts it (docs/decisions/0005).
+    No update policy: CloudFormation's knows nothing of voters. An instance refresh replaces the instances, one voter at
+    a time through the hooks; the deployment starts it (docs/decisions/0016).
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class MemberGroup(Construct):
         instance_type = ec2.InstanceType(settings.members.instance_type)
         self._processor, self._cpu_type = _PROCESSORS[instance_type.architecture]
         self.role = self._role()
-        template = self._launch_template(security_group)
+        self.template = self._launch_template(security_group)
         self.group = autoscaling.CfnAutoScalingGroup(
             self,
             "Group",
@@ -55,7 +59,7 @@ class MemberGroup(Construct):
             desired_capacity=str(settings.size),
             vpc_zone_identifier=[subnet.subnet_id for subnet in subnets],
             launch_template=autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(
-                launch_template_id=template.ref, version=template.attr_latest_version_number
+                launch_template_id=self.template.ref, version=self.template.attr_latest_version_number
             ),
             # In the group's own resource: a hook that is made after the group misses its first instances.
             lifecycle_hook_specification_list=[
@@ -90,24 +94,27 @@ class MemberGroup(Construct):
             service="ssm", resource="parameter", resource_name=record_parameter(self._settings.cluster_name)[1:]
         )
         objects = [self._agent.bucket.arn_for_objects(self._agent.s3_object_key)]
-        archive = etcd_url(self._settings, self._processor)
-        if archive.startswith("s3://"):
-            objects.append(
-                Stack.of(self).format_arn(service="s3", region="", account="", resource=archive.removeprefix("s3://"))
-            )
+        objects += [
+            Stack.of(self).format_arn(service="s3", region="", account="", resource=address.removeprefix("s3://"))
+            for address in (etcd_url(self._settings, self._processor), self._settings.members.agent_image)
+            if address.startswith("s3://")
+        ]
         role.add_to_policy(iam.PolicyStatement(actions=["ssm:GetParameter"], resources=[record]))
         role.add_to_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=objects))
         return role
 
     def _launch_template(self, security_group: ec2.ISecurityGroup) -> ec2.CfnLaunchTemplate:
         members = self._settings.members
-        tags = [CfnTag(key="Name", value=self._settings.cluster_name)]
+        tags = [
+            CfnTag(key="Name", value=self._settings.cluster_name),
+            # By which volumes are found that were kept when their instance ended.
+            CfnTag(key="etcd-aws-cluster", value=self._settings.cluster_name),
+        ]
         return ec2.CfnLaunchTemplate(
             self,
             "Template",
             launch_template_data=ec2.CfnLaunchTemplate.LaunchTemplateDataProperty(
-                image_id=members.ami_id
-                or ec2.MachineImage.latest_amazon_linux2023(cpu_type=self._cpu_type).get_image(self).image_id,
+                image_id=members.ami_id or self._newest_image().get_image(self).image_id,
                 instance_type=members.instance_type,
                 iam_instance_profile=ec2.CfnLaunchTemplate.IamInstanceProfileProperty(
                     arn=iam.CfnInstanceProfile(self, "Profile", roles=[self.role.role_name]).attr_arn
@@ -126,20 +133,60 @@ class MemberGroup(Construct):
                     http_tokens="required",
                     http_put_response_hop_limit=members.imds_hop_limit,
                 ),
-                block_device_mappings=[
-                    ec2.CfnLaunchTemplate.BlockDeviceMappingProperty(
-                        device_name=members.root_device_name,
-                        ebs=ec2.CfnLaunchTemplate.EbsProperty(
-                            volume_type="gp3", volume_size=members.volume_gib, encrypted=True
+                tag_specifications=[
+                    ec2.CfnLaunchTemplate.TagSpecificationProperty(resource_type="volume", tags=tags),
+                    ec2.CfnLaunchTemplate.TagSpecificationProperty(
+                        resource_type="instance", tags=[CfnTag(key=TAG, value=deployed_as(self._settings))]
+                    ),
+                ],
+                block_device_mappings=self._volumes(),
+                user_data=Fn.base64(
+                    render_user_data(
+                        self._settings,
+                        architecture=self._processor,
+                        unknown=Unknown(
+                            region=Aws.REGION, url_suffix=Aws.URL_SUFFIX, agent_url=self._agent.s3_object_url
                         ),
                     )
-                ],
-                tag_specifications=[ec2.CfnLaunchTemplate.TagSpecificationProperty(resource_type="volume", tags=tags)],
-                user_data=Fn.base64(
-                    render_user_data(self._settings, architecture=self._processor, agent_url=self._agent.s3_object_url)
                 ),
             ),
         )
+
+    def _newest_image(self) -> ec2.IMachineImage:
+        if self._settings.members.operating_system == "ubuntu":
+            return ec2.MachineImage.from_ssm_parameter(_UBUNTU.format(self._processor))
+        return ec2.MachineImage.latest_amazon_linux2023(cpu_type=self._cpu_type)
+
+    def _volumes(self) -> list[ec2.CfnLaunchTemplate.BlockDeviceMappingProperty]:
+        """The root volume and, where there is one, that for etcd's data; which of them is kept is the operator's."""
+        members, volumes = self._settings.members, self._settings.volumes
+        keeps_data = volumes.data_volume_on_termination == "keep"
+        found = [
+            ec2.CfnLaunchTemplate.BlockDeviceMappingProperty(
+                device_name=members.root_device,
+                ebs=ec2.CfnLaunchTemplate.EbsProperty(
+                    volume_type="gp3",
+                    volume_size=members.volume_gib,
+                    encrypted=True,
+                    delete_on_termination=not (keeps_data and volumes.data_volume == "root"),
+                ),
+            )
+        ]
+        if volumes.data_volume == "ebs":
+            found.append(
+                ec2.CfnLaunchTemplate.BlockDeviceMappingProperty(
+                    device_name=_DATA_DEVICE,
+                    ebs=ec2.CfnLaunchTemplate.EbsProperty(
+                        volume_type="gp3",
+                        volume_size=volumes.data_volume_gib,
+                        iops=volumes.data_volume_iops,
+                        throughput=volumes.data_volume_mib_s,
+                        encrypted=True,
+                        delete_on_termination=not keeps_data,
+                    ),
+                )
+            )
+        return found
 
 
 def _hook(

@@ -17,6 +17,7 @@ _SERVICES: dict[str, ec2.IInterfaceVpcEndpointService] = {
     "autoscaling": _AWS_SERVICE.AUTOSCALING,
     "ec2": _AWS_SERVICE.EC2,
     "sqs": _AWS_SERVICE.SQS,
+    "lambda": _AWS_SERVICE.LAMBDA_,
     "secretsmanager": _AWS_SERVICE.SECRETS_MANAGER,
     # One for the world, reached across regions:
     # https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-cross-region-privatelink-support.html

@@ -32,6 +32,8 @@ def _needed(settings: "Settings") -> Iterator[str]:
     yield "autoscaling"
     yield "ec2"
     yield "sqs"  # messages that cannot be read are put aside
+    if settings.rollout.rollout == "automatic" and not settings.attach.attach:
+        yield "lambda"  # a rollout that takes longer than one run of its function calls itself
     yield S3  # the agent, etcd's archive
     tls = settings.tls
     # The automatic CA's key is a secret; one's own certificates and etcd's user may be.

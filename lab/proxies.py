@@ -11,10 +11,11 @@ from lab.hosts.user_data import AGENT_ENV
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SCRIPT: Final = """#!/bin/bash
-cat > {path} <<'EOF'
-{variables}
-EOF
+_USER_DATA: Final = """#cloud-config
+write_files:
+- path: {path}
+  content: |
+    {variables}
 """
 
 
@@ -32,7 +33,8 @@ def proxy_group(client: Callable[[str], Any], *, name: str, follows: dict[str, A
     if by_tag:
         tags = {tag["Key"]: tag["Value"] for tag in follows["Tags"]}
         variables |= {"PROXY_ASG": tags["Name"], "ASG_BY_TAG": "true"}
-    script = _SCRIPT.format(path=AGENT_ENV, variables="\n".join(f"{key}={value}" for key, value in variables.items()))
+    lines = "\n    ".join(f"{key}={value}" for key, value in variables.items())
+    user_data = _USER_DATA.format(path=AGENT_ENV, variables=lines)
     profile = _profile(client("iam"), name)
     template = client("ec2").create_launch_template(
         LaunchTemplateName=name,
@@ -40,7 +42,7 @@ def proxy_group(client: Callable[[str], Any], *, name: str, follows: dict[str, A
             "ImageId": "ami-0c2023a1b2c3d4e5f",
             "InstanceType": "t4g.micro",
             "IamInstanceProfile": {"Name": profile},
-            "UserData": base64.b64encode(script.encode()).decode(),
+            "UserData": base64.b64encode(user_data.encode()).decode(),
         },
     )["LaunchTemplate"]["LaunchTemplateId"]
     client("autoscaling").create_auto_scaling_group(

@@ -29,6 +29,7 @@ class LabState:
         control_port: port of its control.
         cidr: addresses of the lab's VPC; no two labs share one.
         etcd: the etcd binary.
+        etcds: other etcd binaries, by release.
         cluster: name of the cluster, once deployed.
         app: the synthesized app, once deployed.
         enforce_iam: whether the local AWS checks signatures and policies.
@@ -48,6 +49,7 @@ class LabState:
     links: bool = False
     small_disks: bool = False
     clock_steps: bool = False
+    etcds: dict[str, str] = field(default_factory=dict)
     processes: dict[str, Started] = field(default_factory=dict)
 
     @property

@@ -72,7 +72,7 @@ class Starter:
             *(sys.executable, "-m", "lab.hosts", "--control", self._state.control_url),
             *("--aws", self._state.aws_endpoint, "--metadata-port", str(METADATA_PORT)),
             *("--folder", self._directory / "instances", "--agent", agent, "--etcd", self._state.etcd),
-            *("--clock", self._clock()),
+            *("--clock", self._clock(), "--etcds", json.dumps(self._state.etcds)),
             *(["--links"] if self._state.links else []),
             *(["--small-disks"] if self._state.small_disks else []),
         ]

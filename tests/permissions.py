@@ -13,9 +13,12 @@ _XRAY = "https://docs.aws.amazon.com/service-authorization/latest/reference/list
 
 NO_RESOURCE_LEVEL: Mapping[str, str] = {
     "autoscaling:DescribeAutoScalingGroups": _AUTOSCALING,
+    "autoscaling:DescribeInstanceRefreshes": _AUTOSCALING,
+    "autoscaling:DescribeScalingActivities": _AUTOSCALING,
     "autoscaling:DescribeWarmPool": _AUTOSCALING,
     "ec2:DescribeInstances": _EC2,
     "ec2:DescribeInstanceStatus": _EC2,
+    "ec2:DescribeLaunchTemplateVersions": _EC2,
     "ec2:DescribeNetworkInterfaces": _EC2,
     "ec2:DescribeSubnets": _EC2,
     "xray:PutTelemetryRecords": _XRAY,

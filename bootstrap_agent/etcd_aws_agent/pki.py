@@ -141,7 +141,8 @@ class Certificates:
             if reason != said:
                 said = reason
                 self.log("waiting", reason=reason)
-            self._clock.sleep(min(self._delay_s(waited_s), left_s))
+            # Never for less than a clock can tell: the end would not come.
+            self._clock.sleep(max(backoff.SHORTEST_S, min(self._delay_s(waited_s), left_s)))
 
     def _ask(self, look: Look, *, may_make_key: bool) -> str:
         """Return what went wrong, if anything."""

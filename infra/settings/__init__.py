@@ -14,12 +14,14 @@ from infra.settings.conflicts import basic_conflicts, given_vpc_conflicts
 from infra.settings.controller import ControllerSettings
 from infra.settings.dns import DnsSettings, dns_conflicts
 from infra.settings.etcd import EtcdSettings
-from infra.settings.members import MemberSettings
+from infra.settings.members import MemberSettings, member_conflicts
 from infra.settings.monitoring import MonitoringSettings, monitoring_conflicts
 from infra.settings.network import NetworkSettings, network_conflicts
+from infra.settings.rollout import RolloutSettings, rollout_conflicts
 from infra.settings.rules import KEY_PREFIX, SettingsError, WholeOf, setting
 from infra.settings.timing import TimingSettings
 from infra.settings.tls import TlsSettings, tls_conflicts
+from infra.settings.volumes import VolumeSettings, volume_conflicts
 
 SIZES = (1, 3, 5, 7, 9)
 
@@ -43,10 +45,12 @@ class Settings:
     attach: AttachSettings = field(default_factory=AttachSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     members: MemberSettings = field(default_factory=MemberSettings)
+    volumes: VolumeSettings = field(default_factory=VolumeSettings)
     etcd: EtcdSettings = field(default_factory=EtcdSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     dns: DnsSettings = field(default_factory=DnsSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
     controller: ControllerSettings = field(default_factory=ControllerSettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
 
@@ -101,8 +105,11 @@ CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = 
     given_vpc_conflicts,
     network_conflicts,
     attach_conflicts,
+    member_conflicts,
+    volume_conflicts,
     tls_conflicts,
     dns_conflicts,
+    rollout_conflicts,
     monitoring_conflicts,
 )
 """What is fine alone and not together, by part of the app; each gets the settings, and the keys as they were given."""
@@ -111,10 +118,12 @@ _GROUPS: Mapping[str, type[Any]] = {
     "attach": AttachSettings,
     "network": NetworkSettings,
     "members": MemberSettings,
+    "volumes": VolumeSettings,
     "etcd": EtcdSettings,
     "tls": TlsSettings,
     "dns": DnsSettings,
     "timing": TimingSettings,
+    "rollout": RolloutSettings,
     "controller": ControllerSettings,
     "monitoring": MonitoringSettings,
 }

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.settings.members import MemberSettings
+from infra.settings.rollout import RolloutSettings
 from infra.settings.rules import KEY_PREFIX, Flag, Text, setting
+from infra.settings.volumes import VolumeSettings
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -25,7 +27,11 @@ _OF_HOSTS = (
     "etcd_sha256",
     "etcd_url",
     "host_tls_source",
-    *(declared.name for declared in dataclasses.fields(MemberSettings)),
+    *(
+        declared.name
+        for owner in (MemberSettings, VolumeSettings, RolloutSettings)
+        for declared in dataclasses.fields(owner)
+    ),
 )
 
 

@@ -25,9 +25,11 @@ class EtcdSettings:
     )
     etcd_url: str = setting(
         "https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-{architecture}.tar.gz",
-        # No quote, blank or shell sign: the text is written into the instances' boot script.
+        # No quote, blank or shell sign: a shell reads the text. An S3 key stands in a URL as it is, so it has nothing
+        # that would be encoded there.
         Text(
-            form=r"(https|s3)://([A-Za-z0-9._~:/?&=%+-]|\{version\}|\{architecture\})+",
+            form=r"(https://([A-Za-z0-9._~:/?&=%+-]|\{version\}|\{architecture\})+"
+            r"|s3://([A-Za-z0-9._~/-]|\{version\}|\{architecture\})+)",
             expected="an https:// or s3:// address, in which {version} and {architecture} (amd64, arm64) are filled in",
         ),
         "archive to install etcd from, laid out as the upstream releases",

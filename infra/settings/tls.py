@@ -71,6 +71,12 @@ def tls_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterator[s
         )
     if tls.pki == "own" and etcd.etcd_client_scheme == "https" and not tls.controller_tls_source:
         yield f"{KEY_PREFIX}controller_tls_source: got nothing, expected {_MATERIAL.removesuffix(', or empty')}"
+    if tls.tls_transition and _serves_one_way(etcd.etcd_version):
+        yield (
+            f"{KEY_PREFIX}tls_transition: got true with {KEY_PREFIX}etcd_version={etcd.etcd_version}, expected 3.4.25, "
+            "3.5.8 or newer, for this release may not answer over http once it serves https on the same port "
+            "(etcd-io/etcd#15495)"
+        )
     if tls.pki == "automatic":
         for key in ("controller_tls_source", "host_tls_source"):
             if getattr(tls, key):
@@ -78,3 +84,10 @@ def tls_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterator[s
                     f"{KEY_PREFIX}{key}: got {getattr(tls, key)!r}, "
                     f"expected nothing, for with {KEY_PREFIX}pki=automatic the controller makes the certificates"
                 )
+
+
+def _serves_one_way(etcd_version: str) -> bool:
+    """Whether http beside https on one port may be dead: https://github.com/etcd-io/etcd/issues/15495."""
+    major, minor, patch = map(int, etcd_version.split("."))
+    first_mended = {(3, 4): 25, (3, 5): 8}
+    return (major, minor) < (3, 4) or patch < first_mended.get((major, minor), 0)

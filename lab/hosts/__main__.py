@@ -41,6 +41,7 @@ def main() -> None:
         links=Links() if options.links else None,
         disks=Disks() if options.small_disks else None,
         clock=json.loads(options.clock),
+        etcds={version: Path(path) for version, path in json.loads(options.etcds).items()},
     )
     hosts: dict[str, Host] = {}
 
@@ -131,6 +132,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, required=True, help="has one folder for each instance")
     parser.add_argument("--agent", type=Path, required=True, help="the agent's bundle")
     parser.add_argument("--etcd", type=Path, required=True, help="the etcd binary")
+    parser.add_argument("--etcds", default="{}", help="JSON object: other etcd binaries by deployed release")
     parser.add_argument("--restart-s", type=float, default=0.2)
     parser.add_argument("--watch-s", type=float, default=1.0)
     parser.add_argument("--renew-s", type=float, default=60.0)

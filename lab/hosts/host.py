@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,8 @@ _PKI_DIR: Final = "/etc/etcd/pki"
 _LISTEN_PEERS: Final = "ETCD_LISTEN_PEER_URLS"
 _LOOK_S: Final = 0.05
 _OLD_WAY: Final = Path(__file__).with_name("old_way.py")
+_DEPLOYED: Final = "etcd-aws-cluster:deployed"
+_VERSION: Final = re.compile(r"\bversion=(\S+)")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Site:
         folder: has one folder for each instance.
         agent: the agent's bundle.
         etcd: the etcd binary.
+        etcds: other etcd binaries, by the release that an instance's tag says it was deployed with.
         aws_endpoint: URL of the local AWS.
         metadata_port: port of IMDS on an instance's address.
         restart_s: seconds between the end of etcd or agent and its next start.
@@ -60,6 +64,12 @@ class Site:
     links: Links | None = None
     disks: Disks | None = None
     clock: Mapping[str, str] = field(default_factory=dict)
+    etcds: Mapping[str, Path] = field(default_factory=dict)
+
+    def etcd_of(self, tags: Mapping[str, str]) -> Path:
+        """The binary that an instance's user data would install."""
+        found = _VERSION.search(tags.get(_DEPLOYED, ""))
+        return self.etcds.get(found[1] if found else "", self.etcd)
 
 
 class Host(threading.Thread):
@@ -182,7 +192,11 @@ class Host(threading.Thread):
                 return 1
         ended = threading.Event()
         watcher = self._watch(environment) if variables.get("ETCD_PROXY") == "on" else None
-        process, started = self._start("etcd", [self._site.etcd], variables)
+        process, started = self._start(
+            "etcd",
+            [self._site.etcd_of(self._facts["tags"])],
+            variables,
+        )
         if self._site.links:
             self._site.links.runs(self._id, started.pid)
         (self.folder / "etcd.pid").write_text(f"{started.pid} {started.born}", encoding="ascii")

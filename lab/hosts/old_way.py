@@ -34,8 +34,9 @@ def main() -> int:
     addresses = wait_for_the_group(session, me["instanceId"])
     if not addresses:
         return _NO_GROUP
-    if any(is_serving(address) for address in addresses.values()):
-        sys.stderr.write("a member answers /v2/members: joining is not played\n")
+    # As the container: a cluster that lists this instance already is one that is forming with it.
+    if any(me["instanceId"] not in names for names in map(members_at, addresses.values()) if names):
+        sys.stderr.write("a member answers that does not list this instance: joining is not played\n")
         return _JOINING_FAILED
     initial = ",".join(f"{instance_id}=http://{address}:2380" for instance_id, address in sorted(addresses.items()))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,12 +77,13 @@ def wait_for_the_group(session: Any, instance_id: str) -> dict[str, str]:  # noq
     return {}
 
 
-def is_serving(address: str) -> bool:
-    """Whether an etcd there answers the v2 members API."""
+def members_at(address: str) -> set[str]:
+    """The names of the members that an etcd there lists by the v2 members API; empty if none answers."""
     try:
-        return bool(ask(urllib.request.Request(f"http://{address}:2379/v2/members")))
+        listed = json.loads(ask(urllib.request.Request(f"http://{address}:2379/v2/members")))
     except OSError:
-        return False
+        return set()
+    return {each["name"] for each in listed["members"]}
 
 
 def ask(request: urllib.request.Request) -> str:

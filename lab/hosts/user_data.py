@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Final
+from typing import Any, Final
+
+import yaml
 
 AGENT_ENV: Final = "/etc/etcd-aws-cluster/agent.env"
 OLD_UNIT_ENV: Final = "/etc/sysconfig/etcd"
 OLD_CONTAINER: Final = "monsantoco/etcd-aws-cluster"
-_HEREDOC: Final = re.compile(rf"^cat > {re.escape(AGENT_ENV)} <<'EOF'\n(.*?)^EOF$", re.MULTILINE | re.DOTALL)
 _OLD_HEREDOC: Final = re.compile(rf"^cat > {re.escape(OLD_UNIT_ENV)} <<EOF\n(.*?)^EOF$", re.MULTILINE | re.DOTALL)
+_FIRST_LINE: Final = "#cloud-config\n"
 
 
 def agent_environment(user_data: str) -> dict[str, str]:
-    """The variables of the agent's environment file, which user data writes with a quoted heredoc.
+    """The variables of the agent's environment file, which user data, a cloud-config, writes.
 
     Args:
         user_data: as EC2 keeps it, in base64.
 
     Raises:
-        ValueError: there is no such heredoc in it.
+        ValueError: there is no such file in it.
     """
-    script = base64.b64decode(user_data).decode()
-    found = _HEREDOC.search(script)
-    if not found:
-        raise ValueError(f"user data does not write {AGENT_ENV} with <<'EOF'; it begins: {script[:80]!r}")
-    return environment_file(found[1])
+    text = base64.b64decode(user_data).decode()
+    files = written_files(text)
+    if AGENT_ENV not in files:
+        raise ValueError(f"user data does not write {AGENT_ENV} as a cloud-config; it begins: {text[:80]!r}")
+    return environment_file(files[AGENT_ENV])
+
+
+def written_files(text: str) -> dict[str, str]:
+    """What a cloud-config writes, by path; nothing for anything else."""
+    if not text.startswith(_FIRST_LINE):
+        return {}
+    config: dict[str, Any] = yaml.safe_load(text) or {}
+    return {str(file["path"]): str(file["content"]) for file in config.get("write_files", [])}
 
 
 def old_unit_environment(user_data: str, *, private_ipv4: str) -> dict[str, str] | None:

@@ -83,7 +83,8 @@ class Ec2Fleet:
         record["State"] = {"Code": _CODES["pending"], "Name": "pending"}
         record["_group"] = group.name
         own = {"aws:autoscaling:groupName": group.name}
-        tags = {tag["Key"]: tag["Value"] for tag in group.tags if tag["PropagateAtLaunch"]} | own
+        # The group's tags win: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-tagging.html
+        tags = _template_tags(data) | {t["Key"]: t["Value"] for t in group.tags if t["PropagateAtLaunch"]} | own
         ec2._tags[instance_id] = [{"Key": key, "Value": value} for key, value in tags.items()]
         self._changed(instance_id)
         return Launched(instance_id, record["ImageId"], record["InstanceType"], launch_template)
@@ -134,6 +135,16 @@ class Ec2Fleet:
             "ValidationError",
             f"You must use a valid fully-formed launch template. Launch template version {number} does not exist.",
         )
+
+
+def _template_tags(data: dict[str, Any]) -> dict[str, str]:
+    """The tags that a launch template gives its instances."""
+    return {
+        tag["Key"]: tag["Value"]
+        for specification in data.get("TagSpecifications") or ()
+        if specification["ResourceType"] == "instance"
+        for tag in specification["Tags"]
+    }
 
 
 def _free_address(subnet_id: str) -> str:

@@ -19,7 +19,7 @@ _GONE: Response = (503, {"Content-Type": "text/plain"}, b"The lab killed the cal
 
 
 class Function:
-    """The processes that MiniStack keeps for its functions. This stack has one function.
+    """The processes that MiniStack keeps for its functions. Of this stack's two one only runs while it is deployed.
 
     Args:
         journal: is told of each kill.

@@ -185,6 +185,7 @@ def _describe(player: Player, scope: Callable[[], Any], instance_id: str) -> dic
             "instance_type": record["InstanceType"],
             "group": record.get("_group", ""),
             "user_data": record["UserData"],
+            "tags": {tag["Key"]: tag["Value"] for tag in ec2._tags.get(instance_id, ())},
             "role": _role(record),
             "lifecycle": _target(player, instance_id),
         }

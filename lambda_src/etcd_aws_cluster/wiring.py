@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # A call whose answer never comes fails after 2 x 4 s and a pause of at most 1 s, which the run's reserve is enough for.
 # The run itself tries again (docs/decisions/0012-failed-calls.md).
-_CLIENT_CONFIG = Config(
+CLIENT_CONFIG = Config(
     connect_timeout=2,  # seconds
     read_timeout=4,  # seconds
     retries={"mode": "standard", "total_max_attempts": 2},
@@ -91,39 +91,18 @@ def controller() -> Controller:
 def build(settings: Settings, session: boto3.session.Session) -> Controller:
     """Put a controller together; nothing is called yet."""
     telemetry = Telemetry(logger=logger, metrics=metrics, cluster=settings.cluster_name)
-    ssm = session.client("ssm", config=_CLIENT_CONFIG)
-    secrets_manager = functools.cache(lambda: session.client("secretsmanager", config=_CLIENT_CONFIG))
-    secrets = SecretReader(secrets_manager=secrets_manager, ssm=ssm)
-    autoscaling = session.client("autoscaling", config=_CLIENT_CONFIG)
-    hook_names = {
-        Transition.LAUNCHING: settings.launch_hook_name,
-        Transition.TERMINATING: settings.terminate_hook_name,
-    }
-    group = AutoScalingInstanceGroup(
-        autoscaling=autoscaling,
-        ec2=session.client("ec2", config=_CLIENT_CONFIG),
-        name=settings.cluster_name,
-        hook_names=hook_names,
-    )
-    pki = _pki(settings, telemetry=telemetry, group=group, ssm=ssm, secrets=secrets, secrets_manager=secrets_manager)
-    user_secret = settings.etcd_user_secret
-    etcd = EtcdClient(
-        connect_timeout=settings.etcd_connect_timeout,
-        read_timeout=settings.etcd_read_timeout,
-        tls=pki.tls,
-        login=Login((lambda: parse_user(user_secret, secrets.read(user_secret))) if user_secret else None),
-    )
-    watch = HookWatch(autoscaling=autoscaling, group=settings.cluster_name, hook_names=hook_names)
+    cluster = reach(settings, session, telemetry)
+    etcd = cluster.etcd
     reconciler = Reconciler(
         members=etcd,
-        group=group,
-        store=SsmRecordStore(ssm=ssm, prefix=settings.parameter_prefix),
+        group=cluster.group,
+        store=cluster.store,
         clock=SystemClock(),
         policy=settings.policy,
         telemetry=telemetry,
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
         quota_bytes=settings.etcd_quota_bytes,
-        chores=[*pki.chores, *([watch] if settings.group_is_attached else []), *_chores(settings, session)],
+        chores=[*cluster.chores, *_chores(settings, session)],
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:
@@ -134,11 +113,53 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         cluster_name=settings.cluster_name,
         run=run,
         dead_letters=DeadLetterQueue(
-            client=functools.cache(lambda: session.client("sqs", config=_CLIENT_CONFIG)),
+            client=functools.cache(lambda: session.client("sqs", config=CLIENT_CONFIG)),
             url=settings.dead_letter_queue_url,
             message_group=settings.cluster_name,
         ),
         telemetry=telemetry,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """What reaches one cluster: its group, its record, its members; and what keeps its certificates."""
+
+    group: AutoScalingInstanceGroup
+    store: SsmRecordStore
+    etcd: EtcdClient
+    chores: Sequence[Chore]
+
+
+def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemetry) -> Cluster:
+    """Put together what reaches a cluster; nothing is called yet."""
+    ssm = session.client("ssm", config=CLIENT_CONFIG)
+    secrets_manager = functools.cache(lambda: session.client("secretsmanager", config=CLIENT_CONFIG))
+    secrets = SecretReader(secrets_manager=secrets_manager, ssm=ssm)
+    autoscaling = session.client("autoscaling", config=CLIENT_CONFIG)
+    hook_names = {
+        Transition.LAUNCHING: settings.launch_hook_name,
+        Transition.TERMINATING: settings.terminate_hook_name,
+    }
+    group = AutoScalingInstanceGroup(
+        autoscaling=autoscaling,
+        ec2=session.client("ec2", config=CLIENT_CONFIG),
+        name=settings.cluster_name,
+        hook_names=hook_names,
+    )
+    watch = HookWatch(autoscaling=autoscaling, group=settings.cluster_name, hook_names=hook_names)
+    pki = _pki(settings, telemetry=telemetry, group=group, ssm=ssm, secrets=secrets, secrets_manager=secrets_manager)
+    user_secret = settings.etcd_user_secret
+    return Cluster(
+        group=group,
+        store=SsmRecordStore(ssm=ssm, prefix=settings.parameter_prefix),
+        etcd=EtcdClient(
+            connect_timeout=settings.etcd_connect_timeout,
+            read_timeout=settings.etcd_read_timeout,
+            tls=pki.tls,
+            login=Login((lambda: parse_user(user_secret, secrets.read(user_secret))) if user_secret else None),
+        ),
+        chores=(*pki.chores, *([watch] if settings.group_is_attached else ())),
     )
 
 

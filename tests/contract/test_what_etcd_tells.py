@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,7 +59,7 @@ def member(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     except NotAtHandError as error:
         pytest.skip(str(error))
     etcd = RealEtcd(binary, tmp_path_factory.mktemp("etcd"), [f"--quota-backend-bytes={QUOTA}"])
-    transport = Transport(connect_timeout=SECOND, read_timeout=5 * SECOND)
+    transport = Transport(connect_timeout=SECOND, read_timeout=5 * SECOND, tls=ssl.create_default_context)
     try:
         etcd.form(["lone"])
         with EtcdClient(connect_timeout=SECOND, read_timeout=5 * SECOND) as client:

@@ -88,6 +88,13 @@ def only(template: Mapping[str, Any], resource_type: str) -> dict[str, Any]:
     return properties
 
 
+def function(template: Mapping[str, Any], handler: str) -> dict[str, Any]:
+    """The properties of the one function with that handler."""
+    found = (body["Properties"] for body in of_type(template, "AWS::Lambda::Function").values())
+    (properties,) = (each for each in found if each["Handler"] == handler)
+    return dict(properties)
+
+
 def text(value: Any) -> str:  # noqa: ANN401 - a template holds anything
     """What a joined, substituted or encoded text comes to, with made-up values for what only a deploy knows."""
     if isinstance(value, str):

@@ -132,7 +132,7 @@ def test_twenty_clusters_are_twenty_stacks_each_with_its_own_queue_function_and_
 ) -> None:
     for template in twenty.values():
         types = [body["Type"] for body in template["Resources"].values()]
-        assert types.count("AWS::Lambda::Function") == 1
+        assert types.count("AWS::Lambda::Function") == 2
         assert types.count("AWS::SQS::Queue") == 2
         assert types.count("AWS::AutoScaling::AutoScalingGroup") == 1
 

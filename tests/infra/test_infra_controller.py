@@ -10,15 +10,15 @@ import pytest
 from etcd_aws_cluster.settings import Settings as FunctionSettings
 from infra.controller import HANDLER
 from infra.controller_environment import controller_environment
+from infra.deployment import HANDLER as DEPLOYMENT_HANDLER
 from infra.settings import Settings, declared_settings
 from infra.settings.etcd import EtcdSettings
 from infra.settings.rules import Whole
 from infra.settings.timing import TimingSettings
-from tests.infra.stacks import HTTP, of_type, only, synthesize, text
-from tests.infra.test_infra_members import allowed, role_of
+from tests.infra.stacks import HTTP, function, of_type, only, synthesize, text
+from tests.infra.test_infra_members import allowed_to, role_of_function
 
 Template = dict[str, Any]
-FUNCTION = "AWS::Lambda::Function"
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/dead.fifo"
 
 
@@ -36,7 +36,7 @@ def test_the_handler_is_a_function_of_the_bundle() -> None:
 
 
 def test_the_environment_is_exactly_what_was_agreed(template: Template) -> None:
-    variables = only(template, FUNCTION)["Environment"]["Variables"]
+    variables = function(template, HANDLER)["Environment"]["Variables"]
     assert {name: text(value) for name, value in variables.items()} == {
         "CLUSTER_NAME": "etcd",
         "PARAMETER_PREFIX": "/etcd-aws-cluster/etcd",
@@ -90,18 +90,19 @@ def test_the_function_takes_every_number_that_the_app_lets_through(group: str, n
 
 
 def test_one_run_at_a_time_in_the_vpc_traced_and_bounded(template: Template) -> None:
-    function = only(template, FUNCTION)
-    assert function["ReservedConcurrentExecutions"] == 1
-    assert function["Timeout"] == 60
-    assert function["MemorySize"] == 256
-    assert function["TracingConfig"] == {"Mode": "Active"}
-    assert len(function["VpcConfig"]["SubnetIds"]) == 3
-    assert only(template, "AWS::Logs::LogGroup")["RetentionInDays"] == 90
+    found = function(template, HANDLER)
+    assert found["ReservedConcurrentExecutions"] == 1
+    assert found["Timeout"] == 60
+    assert found["MemorySize"] == 256
+    assert found["TracingConfig"] == {"Mode": "Active"}
+    assert len(found["VpcConfig"]["SubnetIds"]) == 3
+    for log in of_type(template, "AWS::Logs::LogGroup").values():
+        assert log["Properties"]["RetentionInDays"] == 90
 
 
 def test_an_account_without_room_may_do_without_the_reservation() -> None:
-    function = only(synthesize({"etcd:reserve_concurrency": "false"}), FUNCTION)
-    assert "ReservedConcurrentExecutions" not in function
+    found = function(synthesize({"etcd:reserve_concurrency": "false"}), HANDLER)
+    assert "ReservedConcurrentExecutions" not in found
 
 
 def test_both_queues_are_fifo_encrypted_and_refuse_plain_http(template: Template) -> None:
@@ -123,7 +124,7 @@ def test_a_message_outlives_its_run_and_is_given_up_after_five_tries(template: T
     main, dead = queues(template)
     queue = template["Resources"][main]["Properties"]
     assert queue["VisibilityTimeout"] == 90
-    assert queue["VisibilityTimeout"] >= only(template, FUNCTION)["Timeout"]
+    assert queue["VisibilityTimeout"] >= function(template, HANDLER)["Timeout"]
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": {"Fn::GetAtt": [dead, "Arn"]}, "maxReceiveCount": 5}
 
 
@@ -165,8 +166,8 @@ def test_only_these_rules_may_send_to_the_queue(template: Template) -> None:
 
 def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> None:
     main, dead = queues(template)
-    (log,) = of_type(template, "AWS::Logs::LogGroup")
-    assert allowed(template, "lambda.amazonaws.com") == {
+    log = function(template, HANDLER)["LoggingConfig"]["LogGroup"]["Ref"]
+    assert allowed_to(template, role_of_function(template, HANDLER)) == {
         "*": {
             "autoscaling:DescribeAutoScalingGroups",
             "autoscaling:DescribeWarmPool",
@@ -198,17 +199,19 @@ def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> Non
     }
 
 
-def test_what_lambda_needs_the_role_for_is_denied_to_the_functions_own_code(template: Template) -> None:
-    ((function, _),) = of_type(template, FUNCTION).items()
+@pytest.mark.parametrize("handler", [HANDLER, DEPLOYMENT_HANDLER])
+def test_what_lambda_needs_the_role_for_is_denied_to_the_functions_own_code(template: Template, handler: str) -> None:
+    role = role_of_function(template, handler)
     (statement,) = (
         statement
         for policy in of_type(template, "AWS::IAM::Policy").values()
-        if {"Ref": role_of(template, "lambda.amazonaws.com")} in policy["Properties"]["Roles"]
+        if {"Ref": role} in policy["Properties"]["Roles"]
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Deny"
     )
-    assert statement["Condition"] == {"ArnEquals": {"lambda:SourceFunctionArn": {"Fn::GetAtt": [function, "Arn"]}}}
-    granted = {action for actions in allowed(template, "lambda.amazonaws.com").values() for action in actions}
+    source = statement["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]["Fn::GetAtt"][0]
+    assert template["Resources"][source]["Properties"]["Handler"] == handler
+    granted = {action for actions in allowed_to(template, role).values() for action in actions}
     assert set(statement["Action"]) == {
         action for action in granted if "NetworkInterface" in action or "PrivateIp" in action or "Subnet" in action
     }
@@ -216,8 +219,11 @@ def test_what_lambda_needs_the_role_for_is_denied_to_the_functions_own_code(temp
 
 def test_another_cluster_name_is_used_everywhere() -> None:
     template = synthesize({"etcd:cluster_name": "orders"})
-    assert only(template, FUNCTION)["Environment"]["Variables"]["CLUSTER_NAME"] == "orders"
-    assert not any("autoScalingGroupName/etcd" in resource for resource in allowed(template, "lambda.amazonaws.com"))
+    assert function(template, HANDLER)["Environment"]["Variables"]["CLUSTER_NAME"] == "orders"
+    assert not any(
+        "autoScalingGroupName/etcd" in resource
+        for resource in allowed_to(template, role_of_function(template, HANDLER))
+    )
     outputs = {name: text(output["Value"]) for name, output in template["Outputs"].items()}
     assert outputs["ClusterName"] == "orders"
     assert outputs["RecordParameter"] == "/etcd-aws-cluster/orders/record"

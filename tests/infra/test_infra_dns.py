@@ -6,7 +6,8 @@ import pytest
 
 from etcd_aws_cluster.core.dns import Domain
 from etcd_aws_cluster.settings import Settings as FunctionSettings
-from tests.infra.stacks import needed_by, of_type, only, synthesize, text
+from infra.controller import HANDLER
+from tests.infra.stacks import function, needed_by, of_type, only, synthesize, text
 from tests.infra.test_infra_members import role_of
 
 Template = dict[str, Any]
@@ -21,7 +22,7 @@ def named() -> Template:
 
 def settings_of(template: Template) -> FunctionSettings:
     """What the function of a template reads from its environment."""
-    variables = only(template, "AWS::Lambda::Function")["Environment"]["Variables"]
+    variables = function(template, HANDLER)["Environment"]["Variables"]
     values = {name: text(value) for name, value in variables.items()}
     url = "https://sqs.eu-west-1.amazonaws.com/111122223333/dead.fifo"
     zone_id = values.get("DNS_ZONE_ID", "")
@@ -121,7 +122,9 @@ def test_the_function_may_change_its_own_names_of_that_zone_and_list_it_and_no_m
 
 def test_the_zone_outlives_the_controller_and_the_last_instance(named: Template) -> None:
     ((zone, _),) = of_type(named, ZONE).items()
-    ((function, _),) = of_type(named, "AWS::Lambda::Function").items()
+    (controller,) = (
+        name for name, f in of_type(named, "AWS::Lambda::Function").items() if f["Properties"]["Handler"] == HANDLER
+    )
     ((group, _),) = of_type(named, "AWS::AutoScaling::AutoScalingGroup").items()
-    assert zone in needed_by(named, function)
-    assert function in needed_by(named, group)
+    assert zone in needed_by(named, controller)
+    assert controller in needed_by(named, group)

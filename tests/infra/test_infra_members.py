@@ -1,15 +1,14 @@
 """The group and its instances."""
 
 import re
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.settings import Settings
-from infra.user_data import render_user_data
-from tests.infra.stacks import TOOLS, needed_by, of_type, only, synthesize, text
+from infra.controller import HANDLER
+from infra.deployment import ROLLOUT
+from tests.infra.hosts import SYSTEMS, read_files
+from tests.infra.stacks import function, needed_by, of_type, only, synthesize, text
 
 Template = dict[str, Any]
 GROUP = "AWS::AutoScaling::AutoScalingGroup"
@@ -23,18 +22,14 @@ def launch_data(template: Template) -> dict[str, Any]:
 
 
 def user_data(template: Template) -> str:
-    """The boot script with made-up values for what only a deploy knows."""
+    """The user data with made-up values for what only a deploy knows."""
     return text(launch_data(template)["UserData"])
 
 
-def heredoc(script: str, path: str) -> list[str]:
-    """What the script writes to a file by a quoted heredoc."""
-    (content,) = re.findall(rf"^cat > {re.escape(path)} <<'EOF'\n(.*?)^EOF$", script, re.MULTILINE | re.DOTALL)
-    return str(content).splitlines()
-
-
 def role_of(template: Template, service: str) -> str:
-    """Logical id of the one role that a service may assume."""
+    """Logical id of the one role that a service may assume; of the functions' roles it is the controller's."""
+    if service == "lambda.amazonaws.com":
+        return role_of_function(template, HANDLER)
     (name,) = (
         name
         for name, role in of_type(template, "AWS::IAM::Role").items()
@@ -43,9 +38,18 @@ def role_of(template: Template, service: str) -> str:
     return name
 
 
+def role_of_function(template: Template, handler: str) -> str:
+    """Logical id of the role that a function has."""
+    return str(function(template, handler)["Role"]["Fn::GetAtt"][0])
+
+
 def allowed(template: Template, service: str) -> dict[str, set[str]]:
-    """What the role of a service is granted: actions by resource. There must be no policies but inline ones."""
-    role = role_of(template, service)
+    """What the role of a service is granted: actions by resource."""
+    return allowed_to(template, role_of(template, service))
+
+
+def allowed_to(template: Template, role: str) -> dict[str, set[str]]:
+    """What a role may do: actions by resource. Nothing but inline statements counts, or is allowed."""
     assert "ManagedPolicyArns" not in template["Resources"][role]["Properties"]
     found: dict[str, set[str]] = {}
     for policy in of_type(template, "AWS::IAM::Policy").values():
@@ -121,10 +125,18 @@ def test_the_instance_may_read_the_record_and_its_own_files_only(template: Templ
     assert agent.removeprefix("arn:aws:s3:::") in user_data(template)
 
 
+def test_the_user_data_is_whole_once_the_deploy_has_filled_it_in(template: Template) -> None:
+    files = read_files(user_data(template))
+    assert "\nAWS_REGION=eu-west-1\n" in files["/etc/etcd-aws-cluster/agent.env"].text
+    setup = files["/etc/etcd-aws-cluster/setup.env"].text
+    assert "\nAWS_REGION=eu-west-1\nAWS_URL_SUFFIX=amazonaws.com\n" in setup
+    assert re.search(r"^AGENT=s3://cdk-hnb659fds-assets-111122223333-eu-west-1/[0-9a-f]{64}\.pyz$", setup, re.MULTILINE)
+
+
 def test_etcd_from_s3_is_one_more_object_to_read(template_with_endpoints: Template) -> None:
     may = allowed(template_with_endpoints, "ec2.amazonaws.com")
     assert may["arn:aws:s3:::archives/etcd/etcd.tar.gz"] == {"s3:GetObject"}
-    assert "fetch 's3://archives/etcd/etcd.tar.gz'" in user_data(template_with_endpoints)
+    assert "ETCD_URL='s3://archives/etcd/etcd.tar.gz'" in user_data(template_with_endpoints)
 
 
 @pytest.mark.parametrize("kind", ["template", "template_with_endpoints"])
@@ -133,51 +145,11 @@ def test_all_that_the_first_instance_needs_exists_before_the_group_and_outlives_
 ) -> None:
     template: Template = request.getfixturevalue(kind)
     ((group, _),) = of_type(template, GROUP).items()
+    # The rollout comes after the group.
+    metadata = {*of_type(template, "AWS::CDK::Metadata"), *of_type(template, ROLLOUT)}
     monitoring = {*of_type(template, "AWS::CloudWatch::Alarm"), *of_type(template, "AWS::CloudWatch::Dashboard")}
-    metadata = set(of_type(template, "AWS::CDK::Metadata"))
     # Everything else: network, endpoints, rules, queue and its policy, function, mapping, log, roles and policies.
     assert needed_by(template, group) == template["Resources"].keys() - {group} - monitoring - metadata
-
-
-def test_the_boot_script_passes_shellcheck_and_fits(template: Template, tmp_path: Path) -> None:
-    script = user_data(template)
-    path = tmp_path / "user-data.sh"
-    path.write_text(script, encoding="utf-8")
-    done = subprocess.run([TOOLS / "shellcheck", "--severity=style", path], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(script.encode()) < 16 * 1024
-    assert "@{" not in script
-    assert script.startswith("#!/bin/bash\n")
-    assert "\nset -euo pipefail\n" in script
-
-
-def test_the_agents_settings_are_a_quoted_heredoc(template: Template) -> None:
-    lines = heredoc(user_data(template), "/etc/etcd-aws-cluster/agent.env")
-    assert dict(line.split("=", 1) for line in lines) == {
-        "CLUSTER_NAME": "etcd",
-        "ETCD_CLIENT_SCHEME": "http",
-        "ETCD_PEER_SCHEME": "http",
-        "ETCD_CLIENT_PORT": "2379",
-        "ETCD_SERVER_PORT": "2380",
-        "ETCD_PKI": "off",
-        "ETCD_TLS_TRANSITION": "off",
-        "HOST_TLS_SOURCE": "",
-        "ETCD_QUOTA_BACKEND_BYTES": "2147483648",
-        "ETCD_DATA_DIR": "/var/lib/etcd/data",
-        "ETCD_PEERS_FILE": "/etc/sysconfig/etcd-peers",
-        "AGENT_DEADLINE_S": "1800",
-        "AWS_REGION": "eu-west-1",
-    }
-
-
-def test_systemd_runs_the_agent_before_every_start_of_etcd(template: Template) -> None:
-    unit = heredoc(user_data(template), "/etc/systemd/system/etcd.service")
-    assert "ExecStartPre=+/usr/bin/python3 /usr/local/lib/etcd-aws-cluster/etcd-aws-agent.pyz" in unit
-    files = [line.removeprefix("EnvironmentFile=") for line in unit if line.startswith("EnvironmentFile=")]
-    assert files[:2] == ["/etc/etcd-aws-cluster/agent.env", "-/etc/sysconfig/etcd-peers"]
-    # etcd of a removed member ends with 0.
-    assert "Restart=on-failure" in unit
-    assert "TimeoutStartSec=2400" in unit
 
 
 @pytest.mark.parametrize(
@@ -206,7 +178,55 @@ def test_a_given_image_is_used_as_it_is() -> None:
     assert launch_data(template)["BlockDeviceMappings"][0]["DeviceName"] == "/dev/sda1"
 
 
-def test_a_given_checksum_goes_before_the_known_one() -> None:
-    settings = Settings.from_context({"etcd:etcd_sha256": "c" * 64})
-    script = render_user_data(settings, architecture="arm64", agent_url="s3://bucket/agent.pyz")
-    assert f"echo '{'c' * 64}  '" in script
+def test_ubuntu_is_the_newest_of_its_publishers_parameter() -> None:
+    template = synthesize({"etcd:operating_system": "ubuntu", "etcd:instance_type": "m7i.large"})
+    assert [p["Default"] for p in template["Parameters"].values() if "ubuntu" in p["Default"]] == [
+        "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
+    ]
+    assert launch_data(template)["BlockDeviceMappings"][0]["DeviceName"] == "/dev/sda1"
+
+
+def test_flatcars_image_of_the_agent_is_one_more_object_to_read() -> None:
+    template = synthesize(SYSTEMS["flatcar"])
+    assert allowed(template, "ec2.amazonaws.com")["arn:aws:s3:::assets/agent-image.tar"] == {"s3:GetObject"}
+    assert launch_data(template)["ImageId"] == "ami-01234567"
+
+
+def volumes(context: dict[str, Any]) -> list[dict[str, Any]]:
+    """The volumes of an instance, in order."""
+    mappings: list[dict[str, Any]] = launch_data(synthesize(context))["BlockDeviceMappings"]
+    return [{"at": mapping["DeviceName"], **mapping["Ebs"]} for mapping in mappings]
+
+
+def test_a_data_volume_is_an_encrypted_gp3_volume_of_the_size_and_speed_that_was_asked_for() -> None:
+    told = {"etcd:data_volume_gib": 100, "etcd:data_volume_iops": 6000, "etcd:data_volume_mib_s": 250}
+    assert volumes({"etcd:data_volume": "ebs", **told})[1] == {
+        "at": "/dev/sdf",
+        "VolumeType": "gp3",
+        "VolumeSize": 100,
+        "Iops": 6000,
+        "Throughput": 250,
+        "Encrypted": True,
+        "DeleteOnTermination": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "deleted"),
+    [
+        ({}, [True]),
+        ({"etcd:data_volume_on_termination": "keep"}, [False]),
+        ({"etcd:data_volume": "ebs"}, [True, True]),
+        ({"etcd:data_volume": "ebs", "etcd:data_volume_on_termination": "keep"}, [True, False]),
+        ({"etcd:data_volume": "instance-store", "etcd:instance_type": "m7gd.medium"}, [True]),
+    ],
+)
+def test_the_volume_with_the_data_ends_with_its_instance_unless_it_shall_be_kept(
+    told: dict[str, Any], deleted: list[bool]
+) -> None:
+    assert [volume["DeleteOnTermination"] for volume in volumes(told)] == deleted
+
+
+def test_volumes_say_whose_they_are(template: Template) -> None:
+    (tags,) = (each for each in launch_data(template)["TagSpecifications"] if each["ResourceType"] == "volume")
+    assert {tag["Key"]: tag["Value"] for tag in tags["Tags"]} == {"Name": "etcd", "etcd-aws-cluster": "etcd"}

@@ -10,10 +10,11 @@ import pytest
 
 from etcd_aws_cluster.core.telemetry import Metric
 from infra import dashboard_picture
+from infra.controller import HANDLER
 from infra.dashboard_picture import dashboard_body, draw
 from infra.settings import Settings, declared_settings
 from infra.settings.rules import SettingsError
-from tests.infra.stacks import ROOT, TOOLS, of_type, only, synthesize, text
+from tests.infra.stacks import ROOT, TOOLS, function, of_type, only, synthesize, text
 
 Template = dict[str, Any]
 HTTPS = {"etcd:etcd_client_scheme": "https", "etcd:etcd_peer_scheme": "https"}
@@ -264,7 +265,7 @@ def test_every_metric_is_in_the_documentation() -> None:
 
 def test_the_quota_is_told_to_hosts_and_controller_in_bytes() -> None:
     template = synthesize({"etcd:quota_mib": 4096})
-    variables = only(template, "AWS::Lambda::Function")["Environment"]["Variables"]
+    variables = function(template, HANDLER)["Environment"]["Variables"]
     assert variables["ETCD_QUOTA_BACKEND_BYTES"] == str(4 * 1024**3)
     data = only(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]
-    assert f"\nETCD_QUOTA_BACKEND_BYTES={4 * 1024**3}\n" in text(data)
+    assert f" ETCD_QUOTA_BACKEND_BYTES={4 * 1024**3}\n" in text(data)

@@ -71,12 +71,13 @@ def in_given_vpc(context: dict[str, Any]) -> Template:
     return dict(assertions.Template.from_stack(make_stack({**looked_up(), **context}, env=ACCOUNT)).to_json())
 
 
-def used_subnets(template: Template) -> tuple[list[str], list[str]]:
-    """Where the members are, and where the function is."""
-    return (
+def used_subnets(template: Template) -> list[list[str]]:
+    """Where the members are, and where each function is."""
+    functions = of_type(template, "AWS::Lambda::Function").values()
+    return [
         only(template, "AWS::AutoScaling::AutoScalingGroup")["VPCZoneIdentifier"],
-        only(template, "AWS::Lambda::Function")["VpcConfig"]["SubnetIds"],
-    )
+        *(function["Properties"]["VpcConfig"]["SubnetIds"] for function in functions),
+    ]
 
 
 MEMBERS, CONTROLLER, CLIENTS = "etcd members", "etcd controller", "Attach to whatever shall use etcd"
@@ -151,7 +152,9 @@ def test_with_endpoints_nothing_leads_to_the_internet(template_with_endpoints: T
         text(endpoint["Properties"]["ServiceName"])
         for endpoint in of_type(template_with_endpoints, "AWS::EC2::VPCEndpoint").values()
     }
-    assert services == {f"com.amazonaws.eu-west-1.{name}" for name in ("ssm", "autoscaling", "ec2", "sqs", "s3")}
+    assert services == {
+        f"com.amazonaws.eu-west-1.{name}" for name in ("ssm", "autoscaling", "ec2", "sqs", "lambda", "s3")
+    }
 
 
 def test_the_endpoints_admit_members_and_controller_only(template_with_endpoints: Template) -> None:
@@ -197,7 +200,7 @@ def test_the_new_vpc_has_as_many_zones_as_asked_for(zones: int) -> None:
 )
 def test_an_endpoint_is_there_when_it_is_needed_and_only_then(context: dict[str, str], more: set[str]) -> None:
     settings = Settings.from_context({**HTTP, **WITH_ENDPOINTS, **context})
-    assert set(needed_endpoints(settings)) == {"ssm", "autoscaling", "ec2", "sqs", "s3"} | more
+    assert set(needed_endpoints(settings)) == {"ssm", "autoscaling", "ec2", "sqs", "lambda", "s3"} | more
 
 
 def test_with_nat_gateways_there_is_no_interface_endpoint(template: Template) -> None:
@@ -267,7 +270,7 @@ def test_an_interface_endpoint_has_one_subnet_in_each_zone() -> None:
     template = in_given_vpc(GIVEN_ENDPOINTS)
     found = [each["Properties"] for each in of_type(template, "AWS::EC2::VPCEndpoint").values()]
     interfaces = [each for each in found if each["VpcEndpointType"] == "Interface"]
-    assert len(interfaces) == 4
+    assert len(interfaces) == 5
     assert {tuple(each["SubnetIds"]) for each in interfaces} == {("subnet-cccc0001", "subnet-cccc0002")}
 
 

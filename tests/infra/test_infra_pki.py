@@ -12,6 +12,8 @@ import cdk_nag
 import pytest
 
 from etcd_aws_cluster.settings import Settings as FunctionSettings
+from infra.controller import HANDLER
+from infra.deployment import HANDLER as DEPLOYMENT
 from infra.names import (
     ca_bundle_parameter,
     certificate_requests,
@@ -19,7 +21,7 @@ from infra.names import (
     client_certificate_requests,
     client_certificates,
 )
-from tests.infra.stacks import ENDPOINTS, ROOT, TOOLS, make_stack, needed_by, of_type, only, synthesize, text
+from tests.infra.stacks import ENDPOINTS, ROOT, TOOLS, function, make_stack, needed_by, of_type, only, synthesize, text
 from tests.infra.test_infra_members import allowed
 
 Template = dict[str, Any]
@@ -50,7 +52,7 @@ def own() -> Template:
 
 def variables(template: Template) -> dict[str, str]:
     """The function's environment."""
-    found = only(template, "AWS::Lambda::Function")["Environment"]["Variables"]
+    found = function(template, HANDLER)["Environment"]["Variables"]
     return {name: text(value) for name, value in found.items()}
 
 
@@ -83,12 +85,12 @@ def test_the_cas_secret_is_deployed_without_a_value_under_a_key_of_its_own(secur
     assert not secret.keys() & {"SecretString", "GenerateSecretString", "Name"}
 
 
-def test_the_key_is_used_by_the_controller_through_secrets_manager_and_by_nobody_else(secured: Template) -> None:
+def test_the_key_is_used_by_controller_and_guard_through_secrets_manager_and_by_nobody_else(secured: Template) -> None:
     key = only(secured, "AWS::KMS::Key")
     assert key["EnableKeyRotation"] is True
     administration, use = key["KeyPolicy"]["Statement"]
-    role = only(secured, "AWS::Lambda::Function")["Role"]
-    assert use["Principal"] == {"AWS": role}
+    role = function(secured, HANDLER)["Role"]
+    assert use["Principal"] == {"AWS": [role, function(secured, DEPLOYMENT)["Role"]]}
     assert use["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
     conditions = use["Condition"]["StringEquals"]
     assert text(conditions["kms:ViaService"]) == "secretsmanager.eu-west-1.amazonaws.com"

@@ -87,12 +87,21 @@ BAD = [
     ("ami_id", "amzn", "image id"),
     ("instance_type", "m7g", "instance type"),
     ("root_device_name", "xvda", "device"),
+    ("operating_system", "debian", "one of amazon-linux-2023, ubuntu, flatcar"),
+    ("agent_image", "Agent image", "s3:// address"),
+    ("agent_image", "s3://bucket/'; reboot", "s3:// address"),
+    ("data_volume", "nvme", "one of root, ebs, instance-store"),
+    ("data_volume_gib", 0, "from 1 to 16384"),
+    ("data_volume_iops", 2999, "from 3000 to 16000"),
+    ("data_volume_mib_s", "1001", "from 125 to 1000"),
+    ("data_volume_on_termination", "retain", "one of delete, keep"),
     ("etcd_version", "v3.5.21", "without v"),
     ("etcd_version", "latest", "without v"),
     ("etcd_sha256", "ABC", "64 lower-case"),
     ("etcd_url", "http://example.com/etcd.tar.gz", "https:// or s3://"),
     ("etcd_url", "https://example.com/'; reboot; '", "https:// or s3://"),
     ("etcd_url", "https://example.com/{oops}", "https:// or s3://"),
+    ("etcd_url", "s3://archives/etcd+1.tar.gz", "https:// or s3://"),
     ("reserve_concurrency", "yes", "true or false"),
     ("reserve_concurrency", 1, "true or false"),
     ("log_level", "info", "one of DEBUG"),
@@ -145,13 +154,47 @@ CONFLICTS = [
     ),
     (
         {"vpc_id": "vpc-01234567", "egress": "endpoints", "etcd_url": "s3://a/b", "given_vpc_endpoints": "ssm,route53"},
-        ("given_vpc_endpoints", "got route53", "ssm, autoscaling, ec2, sqs, s3"),
+        ("given_vpc_endpoints", "got route53", "ssm, autoscaling, ec2, sqs, lambda, s3"),
+    ),
+    (
+        {"tls_transition": True, "etcd_version": "3.4.24", "etcd_sha256": "a" * 64},
+        ("tls_transition", "etcd_version=3.4.24", "3.4.25, 3.5.8 or newer"),
+    ),
+    (
+        {"tls_transition": True, "etcd_version": "3.5.7", "etcd_sha256": "a" * 64},
+        ("tls_transition", "etcd_version=3.5.7", "3.4.25, 3.5.8 or newer"),
     ),
     ({"dns_zone_id": "Z0123456789ABC"}, ("dns_zone_id", "Z0123456789ABC", "dns_zone_name")),
     ({"dns_ttl_s": 5}, ("dns_ttl_s", "got 5", "dns_zone_name")),
     ({"dns_zone_name": f"{'x' * 60}.{'y' * 60}"}, ("dns_zone_name", "got 121", "at most 120")),
     ({"dns_zone_name": "a.amazonaws.com"}, ("dns_zone_name", "a.amazonaws.com", "hides")),
     ({"dns_zone_name": "ec2.internal"}, ("dns_zone_name", "ec2.internal", "hides")),
+    ({"operating_system": "flatcar", "agent_image": "a"}, ("ami_id", "operating_system=flatcar")),
+    ({"operating_system": "flatcar", "ami_id": "ami-01234567"}, ("agent_image", "Flatcar has no Python")),
+    ({"agent_image": "registry.example.com/agent:1"}, ("agent_image", "operating_system=amazon-linux-2023")),
+    (
+        {
+            "operating_system": "flatcar",
+            "ami_id": "ami-01234567",
+            "agent_image": "registry.example.com/agent:1",
+            "egress": "endpoints",
+            "etcd_url": "s3://archives/etcd.tar.gz",
+        },
+        ("agent_image", "s3://", "egress=endpoints"),
+    ),
+    ({"data_volume_gib": 20}, ("data_volume_gib", "data_volume=root")),
+    ({"data_volume": "ebs", "instance_type": "t2.medium"}, ("data_volume", "m7g.medium", "t2.medium are not")),
+    ({"data_volume": "instance-store"}, ("data_volume", "m7gd.medium", "m7g.medium has none")),
+    (
+        {
+            "data_volume": "instance-store",
+            "instance_type": "i4i.large",
+            "data_volume_on_termination": "keep",
+        },
+        ("data_volume_on_termination", "instance-store"),
+    ),
+    ({"data_volume": "ebs", "data_volume_gib": 10, "data_volume_iops": 6000}, ("data_volume_iops", "at most 5000")),
+    ({"data_volume": "ebs", "data_volume_mib_s": 1000}, ("data_volume_mib_s", "at most 750", "iops=3000")),
 ]
 
 
@@ -162,6 +205,28 @@ def test_values_that_cannot_go_together_are_refused_naming_both(given: dict[str,
     (line,) = str(refusal.value).splitlines()
     for part in named:
         assert part in line
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "has_local_disk"),
+    [
+        *(
+            (name, True)
+            for name in ("m7gd.medium", "c6id.large", "r5dn.xlarge", "i4i.large", "im4gn.large", "g5.xlarge")
+        ),
+        *(
+            (name, False)
+            for name in ("m7g.medium", "m7i.large", "c7g.large", "r6a.large", "t4g.small", "m7i-flex.large")
+        ),
+    ],
+)
+def test_local_disks_are_known_by_the_name_of_the_type(instance_type: str, *, has_local_disk: bool) -> None:
+    given = {"etcd:data_volume": "instance-store", "etcd:instance_type": instance_type}
+    if has_local_disk:
+        assert Settings.from_context(given).volumes.data_volume == "instance-store"
+    else:
+        with pytest.raises(SettingsError, match=f"{instance_type} has none"):
+            Settings.from_context(given)
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_known_one() -> None:

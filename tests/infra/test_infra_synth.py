@@ -12,9 +12,11 @@ import cdk_nag
 import pytest
 
 from infra.bundling import agent_asset, controller_code
+from infra.controller import HANDLER
+from infra.deployment import GUARD, ROLLOUT
 from infra.etcd_cluster_stack import EtcdClusterStack
 from infra.settings import Settings
-from tests.infra.stacks import ENDPOINTS, ROOT, TOOLS, make_stack, of_type, only, synthesize
+from tests.infra.stacks import ENDPOINTS, ROOT, TOOLS, function, make_stack, of_type, synthesize
 
 Template = dict[str, Any]
 
@@ -62,9 +64,11 @@ def test_cfn_lint_finds_nothing(kind: str, request: pytest.FixtureRequest, tmp_p
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_nothing_needs_a_custom_resource_or_has_a_physical_name_but_the_group(template: Template) -> None:
+def test_nothing_but_guard_and_rollout_is_a_custom_resource_or_has_a_physical_name_but_the_group(
+    template: Template,
+) -> None:
     types = {body["Type"] for body in template["Resources"].values()}
-    assert not {kind for kind in types if kind.startswith(("Custom::", "AWS::CloudFormation::"))}
+    assert {kind for kind in types if kind.startswith(("Custom::", "AWS::CloudFormation::"))} == {GUARD, ROLLOUT}
     named = [
         name
         for name, body in template["Resources"].items()
@@ -110,7 +114,7 @@ def test_the_bundle_is_sources_and_requirements_named_by_what_they_are(tmp_path:
     (source / "requirements.txt").write_text("", encoding="utf-8")
     (package / "__init__.py").write_text("", encoding="utf-8")
     (package / "__pycache__" / "stale.pyc").write_text("", encoding="utf-8")
-    first = only(bundled(source, tmp_path / "one"), "AWS::Lambda::Function")["Code"]["S3Key"]
+    first = function(bundled(source, tmp_path / "one"), HANDLER)["Code"]["S3Key"]
     (folder,) = (tmp_path / "one").glob(f"asset.{first.removesuffix('.zip')}")
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")) == [
         "package",
@@ -120,9 +124,9 @@ def test_the_bundle_is_sources_and_requirements_named_by_what_they_are(tmp_path:
     assert agent.read_bytes() == b"agent"
 
     (package / "__pycache__" / "another.pyc").write_text("", encoding="utf-8")
-    assert only(bundled(source, tmp_path / "two"), "AWS::Lambda::Function")["Code"]["S3Key"] == first
+    assert function(bundled(source, tmp_path / "two"), HANDLER)["Code"]["S3Key"] == first
     (package / "__init__.py").write_text("changed = True", encoding="utf-8")
-    assert only(bundled(source, tmp_path / "three"), "AWS::Lambda::Function")["Code"]["S3Key"] != first
+    assert function(bundled(source, tmp_path / "three"), HANDLER)["Code"]["S3Key"] != first
 
 
 def test_the_app_says_what_is_wrong_and_makes_nothing(tmp_path: Path) -> None:

@@ -100,13 +100,16 @@ def test_the_roles_credentials_are_given_and_unknown_paths_are_not(metadata: str
 
 
 def test_the_agents_environment_is_read_out_of_user_data() -> None:
-    script = "#!/bin/bash\ncat > /etc/etcd-aws-cluster/agent.env <<'EOF'\nCLUSTER_NAME=etcd\nA=b=c\nEOF\nmore\n"
-    assert agent_environment(base64.b64encode(script.encode()).decode()) == {"CLUSTER_NAME": "etcd", "A": "b=c"}
+    other = "- path: /etc/other\n  content: |\n    CLUSTER_NAME=no\n"
+    ours = "- path: /etc/etcd-aws-cluster/agent.env\n  content: |\n    CLUSTER_NAME=etcd\n    A=b=c\n"
+    text = f"#cloud-config\nwrite_files:\n{other}{ours}runcmd: []\n"
+    assert agent_environment(base64.b64encode(text.encode()).decode()) == {"CLUSTER_NAME": "etcd", "A": "b=c"}
 
 
-def test_user_data_without_the_agents_environment_is_refused_with_its_beginning() -> None:
-    with pytest.raises(ValueError, match="#!/bin/sh"):
-        agent_environment(base64.b64encode(b"#!/bin/sh\necho\n").decode())
+@pytest.mark.parametrize("text", ["#!/bin/sh\necho\n", "#cloud-config\nruncmd: []\n", "#cloud-config\n"])
+def test_user_data_without_the_agents_environment_is_refused_with_its_beginning(text: str) -> None:
+    with pytest.raises(ValueError, match=text.split("\n", maxsplit=1)[0]):
+        agent_environment(base64.b64encode(text.encode()).decode())
 
 
 def test_a_host_of_the_old_container_has_its_units_environment_with_its_own_address() -> None:

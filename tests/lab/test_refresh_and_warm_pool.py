@@ -165,3 +165,42 @@ def test_deleting_the_warm_pool_terminates_its_instances_through_the_hook(played
     played.complete("i-02", hook="etcd-terminate")
     played.pass_time(3)
     assert played.call("DescribeWarmPool") == {"WarmPoolConfiguration": None, "Instances": []}
+
+
+def test_a_refresh_that_is_stopped_with_one_too_many_ends_an_unprotected_instance(played: Played) -> None:
+    """And so an old one, unless all of those are protected: they have the oldest launch template."""
+    old = played.settled(size=3, hooks=HOOKS)
+    played.call("UpdateAutoScalingGroup", LaunchTemplate={"LaunchTemplateId": "lt-1", "Version": "2"})
+    preferences = LAUNCH_FIRST | {"SkipMatching": True, "ScaleInProtectedInstances": "Refresh"}
+    played.call("SetInstanceProtection", InstanceIds=old, ProtectedFromScaleIn=True)
+    played.call("StartInstanceRefresh", Preferences=preferences)
+    played.pass_time(2)
+    played.call("CancelInstanceRefresh")
+    played.pass_time(1)
+    states = played.states()
+    assert [states.pop(i) for i in old] == ["InService"] * 3
+    assert list(states.values()) == ["Terminating:Wait"]
+
+
+def test_a_refresh_replaces_protected_instances_only_if_it_is_told_to(played: Played) -> None:
+    old = played.settled(size=2, hooks=HOOKS)
+    played.call("SetInstanceProtection", InstanceIds=old, ProtectedFromScaleIn=True)
+    played.call("StartInstanceRefresh", Preferences=LAUNCH_FIRST)
+    drive(played)
+    assert set(old) < set(played.states())
+    played.call("CancelInstanceRefresh")
+    played.pass_time(1)
+    played.call("StartInstanceRefresh", Preferences=LAUNCH_FIRST | {"ScaleInProtectedInstances": "Refresh"})
+    drive(played)
+    assert not set(old) & set(played.states())
+
+
+def test_an_abandoned_launch_is_a_cancelled_activity_that_says_why(played: Played) -> None:
+    played.settled(size=0, hooks=HOOKS)
+    played.call("UpdateAutoScalingGroup", MaxSize=1, DesiredCapacity=1)
+    played.pass_time(1)
+    played.complete("i-01", result="ABANDON")
+    activities = played.call("DescribeScalingActivities")["Activities"]
+    (launch,) = (a for a in activities if a["Description"] == "Launching a new EC2 instance: i-01")
+    assert launch["StatusCode"] == "Cancelled"
+    assert launch["StatusMessage"].endswith("was abandoned: Lifecycle Action Completed with ABANDON Result")

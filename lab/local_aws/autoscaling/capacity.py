@@ -103,7 +103,11 @@ class Capacity:
             return
         ready = [i for i in group.serving if i.instance_id in refresh.old or i in new_and_ready]
         floor = group.desired if refresh.launches_first else group.desired - batch(group, refresh)
-        replaceable = [here[i] for i in refresh.old if here[i].state is State.IN_SERVICE and not here[i].protected]
+        replaceable = [
+            here[i]
+            for i in refresh.old
+            if here[i].state is State.IN_SERVICE and (refresh.replaces_protected or not here[i].protected)
+        ]
         for _ in range(min(len(ready) - floor, len(replaceable))):
             leaver = victim(group, replaceable)
             if leaver is None:

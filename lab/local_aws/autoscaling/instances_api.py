@@ -155,7 +155,7 @@ def describe_refreshes(scaling: AutoScaling, request: dict[str, Any]) -> dict[st
 
 
 def cancel_refresh(scaling: AutoScaling, request: dict[str, Any]) -> dict[str, Any]:
-    """CancelInstanceRefresh: no new replacement begins; what was begun goes on."""
+    """CancelInstanceRefresh: no new replacement begins; what was begun goes on, and is not waited for."""
     group = scaling.group(request["AutoScalingGroupName"])
     if group.refresh is None:
         raise ApiError(
@@ -222,6 +222,7 @@ def show_activity(group: Group, activity: Activity) -> dict[str, Any]:
         "StartTime": activity.started_at,
         "EndTime": activity.ended_at,
         "StatusCode": activity.status,
+        "StatusMessage": activity.message or None,
         "Progress": activity.progress,
         "Details": activity.details,
     }

@@ -135,6 +135,7 @@ class Lifecycle:
             return
         instance.actions.clear()
         if launching:
+            self._cancel_launch(group, instance, action, now)
             self.terminate(group, instance, now, f"lifecycle hook {action.hook.name} was abandoned")
         elif group.retains and self._fleet.state(instance.instance_id) not in _GONE:
             self._enter(group, instance, instance.state.sibling("Retained"), now, "termination hook was abandoned")
@@ -237,6 +238,18 @@ class Lifecycle:
         activity = Activity(self._new_id(), description, cause, instance.instance_id, now, details)
         group.activities.insert(0, activity)
         del group.activities[_ACTIVITIES_KEPT:]
+
+    @staticmethod
+    def _cancel_launch(group: Group, instance: Instance, action: Action, now: float) -> None:
+        """https://docs.aws.amazon.com/autoscaling/ec2/userguide/ts-as-lifecycle-hooks.html ."""
+        why = "Heartbeat Timeout" if now >= action.deadline else "Lifecycle Action Completed with ABANDON Result"
+        for activity in group.activities:
+            if activity.instance_id == instance.instance_id and activity.status == "InProgress":
+                activity.status, activity.ended_at, activity.progress = "Cancelled", now, 100
+                activity.message = (
+                    "Instance failed to complete user's Lifecycle Action: "
+                    f"Lifecycle Action with token {action.token} was abandoned: {why}"
+                )
 
     @staticmethod
     def _close(group: Group, instance: Instance, now: float) -> Activity:

@@ -164,6 +164,11 @@ class Refresh:
         return self.status in {"Pending", "InProgress", "Cancelling"}
 
     @property
+    def replaces_protected(self) -> bool:
+        """Whether instances that are protected from scale in are replaced as well."""
+        return bool(self.preferences.get("ScaleInProtectedInstances") == "Refresh")
+
+    @property
     def launches_first(self) -> bool:
         """Whether a replacement serves before the old instance is terminated."""
         return self.max_healthy_percent > 100  # noqa: PLR2004  # percent
@@ -180,6 +185,7 @@ class Activity:
     started_at: float
     details: str
     status: str = "InProgress"
+    message: str = ""
     ended_at: float | None = None
     progress: int = 30
 

@@ -66,6 +66,14 @@ class EtcdClient:
             self._dialects.pop(endpoint, None)  # it may be another etcd by now
         return replace(reading, certificate_ends_at=self._transport.certificate_ends_at(endpoint))
 
+    def versions(self, endpoint: str) -> wire.Versions:
+        """Ask one endpoint for its release and its cluster's version; that takes no quorum.
+
+        Raises:
+            NotSentError: It does not say.
+        """
+        return self._versions(endpoint)
+
     def add_member(self, endpoint: str, peer_url: str, *, as_learner: bool) -> None:
         """Add a member; see the port."""
         self._dialect(endpoint).add_member(endpoint, peer_url, as_learner=as_learner)
