@@ -101,7 +101,7 @@ def test_a_skipped_minor_version_is_refused_before_anything_is_touched(stack: St
 def test_the_next_minor_version_rolls_through_with_another_instance_type_and_no_write_is_lost(stack: Stack) -> None:
     before = set(stack.lab.instances())
     assert stack.versions() == [stack.old] * 3
-    with Writer(stack.lab.client_urls) as writer:
+    with Writer(stack.lab.client_urls, stack.lab.tls) as writer:
         stack.deploy(stack.middle, instance_type="c7g.medium")
         stack.lab.wait_for(stack.is_whole, SETTLE_S, "three voters in service")
     assert not before & set(stack.lab.instances())
@@ -118,7 +118,7 @@ def test_a_version_that_does_not_work_stops_at_its_first_instance_and_the_old_on
     before = set(lab.instances())
     template = lab.group()["LaunchTemplate"]
     seen = max(t["seq"] for t in lab.transitions())
-    with Writer(lab.client_urls) as writer, pytest.raises(LabError, match="did not become a member"):
+    with Writer(lab.client_urls, lab.tls) as writer, pytest.raises(LabError, match="did not become a member"):
         stack.deploy(BROKEN, instance_type="c7g.medium")
     assert "Untouched: " + ", ".join(sorted(before)) in stack.reason()
     assert stack.status() == "UPDATE_ROLLBACK_COMPLETE"
@@ -133,7 +133,7 @@ def test_a_version_that_does_not_work_stops_at_its_first_instance_and_the_old_on
 
 
 def test_after_that_the_next_good_version_rolls_through_and_there_is_no_way_back(stack: Stack) -> None:
-    with Writer(stack.lab.client_urls) as writer:
+    with Writer(stack.lab.client_urls, stack.lab.tls) as writer:
         stack.deploy(stack.new, instance_type="c7g.medium")
         stack.lab.wait_for(stack.is_whole, SETTLE_S, "three voters in service")
     assert stack.versions() == [stack.new] * 3
