@@ -42,6 +42,8 @@ class Stack:
         self.lab.deploy(
             {
                 **SETTINGS,
+                "etcd:etcd_client_scheme": "http",
+                "etcd:etcd_peer_scheme": "http",
                 "etcd:join_timeout_s": "12",
                 **settings,
                 "etcd:etcd_version": version,
