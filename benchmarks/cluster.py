@@ -25,6 +25,8 @@ from benchmarks.timeline import MissingMomentError
 from lab import Lab
 from lab.paths import LabError, default_etcd, etcd_version
 
+# By hand and the seed's way there is no TLS either.
+HTTP: Final = {"etcd:etcd_client_scheme": "http", "etcd:etcd_peer_scheme": "http"}
 APART_S: Final = (0.0, 2.0, 4.0)
 _FORMATIONS_A_ROUND: Final = 3
 _SEED_FORMS_S: Final = 15.0
@@ -77,7 +79,7 @@ def measure(folder: Path, rounds: int, measured: Measured) -> None:
     """
     network = Network(folder / "by-hand")
     with Lab(folder / "lab") as lab:
-        lab.deploy()
+        lab.deploy(HTTP)
         ours, seed = Ours(lab), SeedGroup(lab, folder / "seed")
         for number in range(1, rounds + 1):
             began = time.monotonic()

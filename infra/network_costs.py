@@ -20,14 +20,14 @@ INTERFACE_ENDPOINT_GB = 0.01
 HOSTED_ZONE_MONTH = 0.50
 
 _ENDPOINTS = {"etcd:egress": "endpoints", "etcd:etcd_url": "s3://bucket/etcd.tar.gz"}
-_TLS = {"etcd:etcd_client_scheme": "https", "etcd:etcd_peer_scheme": "https"}
+_HTTP = {"etcd:etcd_client_scheme": "http", "etcd:etcd_peer_scheme": "http"}
 _DNS = {"etcd:dns_zone_name": "example.internal"}
 _WAYS = {
     "`egress=nat`, the default: one NAT gateway": {},
     "`egress=nat`, `nat_gateways=3`: one in each zone": {"etcd:nat_gateways": "3"},
     "`egress=endpoints`": _ENDPOINTS,
-    "`egress=endpoints` with https": _ENDPOINTS | _TLS,
-    "`egress=endpoints` with https and DNS names": _ENDPOINTS | _TLS | _DNS,
+    "`egress=endpoints` with http": _ENDPOINTS | _HTTP,
+    "`egress=endpoints` with DNS names": _ENDPOINTS | _DNS,
     "`egress=endpoints`, `az_count=2`": _ENDPOINTS | {"etcd:az_count": "2"},
 }
 

@@ -54,7 +54,7 @@ class Demo:
         """
         self.form()
         self.follow_along()
-        with Writer(self._lab.client_urls) as writer:
+        with Writer(self._lab.client_urls, self._lab.tls) as writer:
             for title, step in (
                 ("A host dies: kill -9 of its etcd and everything else on it", self.lose_a_host),
                 ("Instance refresh: all three instances are replaced", self.refresh),

@@ -12,6 +12,8 @@ from lab.paths import LabError, etcdctl_beside
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lab.client_tls import ClientTls
+
 _TIMEOUT_S = 10.0
 
 
@@ -21,11 +23,13 @@ class Etcdctl:
     Args:
         etcd: the etcd binary; the etcdctl beside it is used.
         endpoints: client URLs.
+        tls: the files for https.
     """
 
-    def __init__(self, etcd: Path, endpoints: list[str]) -> None:
+    def __init__(self, etcd: Path, endpoints: list[str], tls: ClientTls | None = None) -> None:
         self._program = etcdctl_beside(etcd)
         self._endpoints = endpoints
+        self._tls = tls
 
     def run(self, *arguments: str) -> str:
         """Run it and return what it says.
@@ -38,6 +42,10 @@ class Etcdctl:
     def _ask(self, endpoints: list[str], *arguments: str) -> str:
         environment = {"ETCDCTL_API": "3", "PATH": os.defpath}
         command = [str(self._program), f"--endpoints={','.join(endpoints)}", "--command-timeout=5s", *arguments]
+        if self._tls is not None and any(each.startswith("https:") for each in endpoints):
+            files = self._tls.ready()
+            names = {"CACERT": files.ca, "CERT": files.certificate, "KEY": files.key}
+            environment |= {f"ETCDCTL_{name}": str(path) for name, path in names.items()}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=_TIMEOUT_S, check=False)
         if done.returncode:
             raise LabError(f"etcdctl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import requests
 
+from lab.paths import LabError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from lab.client_tls import ClientTls
 
 TIMEOUT_S: Final = (0.3, 1.0)  # to connect, to be answered
 _LONG_S: Final = (1.0, 30.0)
 # What a call raises that did not go through, or whose answer cannot be understood: whether it took effect is unknown.
-FAILURES: Final = (requests.RequestException, KeyError, ValueError)
+FAILURES: Final = (requests.RequestException, KeyError, ValueError, LabError)
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,16 @@ class Stored:
 
 
 class Kv:
-    """A client with connections of its own; for one thread."""
+    """A client with connections of its own; for one thread.
 
-    def __init__(self) -> None:
+    Args:
+        tls: for https: its certificate and whom it trusts. Looked at again after a failure.
+    """
+
+    def __init__(self, tls: ClientTls | None = None) -> None:
         self._session = requests.Session()
         self._session.trust_env = False
+        self._tls = tls
 
     def __enter__(self) -> Self:
         return self
@@ -64,8 +74,19 @@ class Kv:
         Raises:
             requests.RequestException: it did not answer, or with an error.
             ValueError: its answer is not JSON.
+            LabError: it wants https, and no certificate was to be had.
         """
-        answer = self._session.post(f"{url}{path}", json=body, timeout=timeout_s)
+        if self._tls is not None and url.startswith("https:"):
+            files = self._tls.ready()
+            # The files are read at each new connection, so that renewed ones are used.
+            self._session.verify, self._session.cert = str(files.ca), (str(files.certificate), str(files.key))
+        try:
+            answer = self._session.post(f"{url}{path}", json=body, timeout=timeout_s)
+        except requests.ConnectionError:
+            if self._tls is not None and url.startswith("https:"):
+                with contextlib.suppress(LabError):
+                    self._tls.renew()
+            raise
         answer.raise_for_status()
         read: dict[str, Any] = answer.json()
         return read

@@ -82,7 +82,8 @@ class Lab(Mischief):
         if not os.access(etcd, os.X_OK):
             raise LabError(f"--etcd {etcd}: no such program")
         self._forget()
-        shutil.rmtree(self.directory / "instances", ignore_errors=True)
+        for left in ("instances", "client"):
+            shutil.rmtree(self.directory / left, ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)
         small_disks = self._small_disks and can_mount(self.directory)
         clock_steps = self._clock_steps and clock.can_step()
@@ -198,6 +199,14 @@ class Lab(Mischief):
         newest = found["InstanceRefreshes"][0]
         return newest["Status"], newest["PercentageComplete"]
 
+    def renew_certificates(self, renew_at: str = "") -> None:
+        """Have all hosts look now whether their certificates are due; does not wait for what comes of it.
+
+        Args:
+            renew_at: the part of a certificate's life after which it is due, for example ``0.000001``: at once.
+        """
+        self.control.tell("/renew", renew_at=renew_at)
+
     # -- inside -------------------------------------------------------------------------------------------------------
 
     @property
@@ -227,5 +236,5 @@ class Lab(Mischief):
     def _forget(self) -> None:
         """Forget what belongs to an earlier start."""
         self._state = None
-        for name in ("autoscaling", "sqs", "control"):
+        for name in ("autoscaling", "sqs", "ssm", "control"):
             self.__dict__.pop(name, None)

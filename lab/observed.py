@@ -8,9 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from lab.client_tls import ClientTls
 from lab.control import Control
 from lab.deployment import aws_environment
 from lab.etcdctl import Etcdctl
+from lab.hosts.user_data import environment_file
 from lab.paths import LabError
 from lab.site import LabState
 
@@ -84,19 +86,35 @@ class Observed:
         return self.client("sqs")
 
     @cached_property
+    def ssm(self) -> Any:  # noqa: ANN401
+        """A boto3 client of Systems Manager."""
+        return self.client("ssm")
+
+    @cached_property
     def control(self) -> Control:
         """The lab's own door: journal of transitions, calls, pace, faults, events."""
         return Control(self.state.control_url)
 
     @property
     def etcdctl(self) -> Etcdctl:
-        """An etcdctl that knows the members' client URLs."""
-        return Etcdctl(Path(self.state.etcd), self.client_urls())
+        """An etcdctl that knows the members' client URLs, and has a client's certificate if one is needed."""
+        return Etcdctl(Path(self.state.etcd), self.client_urls(), self.tls)
+
+    @property
+    def tls(self) -> ClientTls:
+        """The key and certificate of the lab's own client."""
+        prefix = f"/etcd-aws-cluster/{self.state.cluster}"
+        return ClientTls(lambda: self.ssm, prefix, self.directory / "client" / self.state.cluster)
 
     def client_urls(self) -> list[str]:
-        """The client URLs of the cluster's hosts that are on."""
+        """The client URLs of the cluster's hosts that are on, and know already that they are members."""
         hosts = [each for each in self.hosts() if each["group"] == self.state.cluster and each["powered"]]
-        return [f"http://{each['address']}:2379" for each in hosts]
+        files = {each["address"]: environment_file(self.peers_file(each["instance_id"])) for each in hosts}
+        # A file that is the seed's has no URLs: its unit sets them.
+        advertised = [
+            file.get("ETCD_ADVERTISE_CLIENT_URLS", f"http://{address}:2379") for address, file in files.items() if file
+        ]
+        return [url.split(",")[0] for url in advertised]
 
     def group(self, name: str | None = None) -> dict[str, Any]:
         """A group (default: the cluster's) as DescribeAutoScalingGroups shows it.
@@ -131,7 +149,7 @@ class Observed:
     def record(self) -> dict[str, Any] | None:
         """The cluster's record, or None."""
         name = f"/etcd-aws-cluster/{self.state.cluster}/record"
-        found = self.client("ssm").get_parameters(Names=[name])["Parameters"]
+        found = self.ssm.get_parameters(Names=[name])["Parameters"]
         if not found:
             return None
         record: dict[str, Any] = json.loads(found[0]["Value"])

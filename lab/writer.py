@@ -13,6 +13,8 @@ from lab.kv import FAILURES, Kv
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lab.client_tls import ClientTls
+
 _RETRY_S: Final = 0.02
 _PREFIX: Final = "written/"
 
@@ -50,10 +52,12 @@ class Writer:
 
     Args:
         endpoints: asked for client URLs whenever a write fails: members come and go.
+        tls: for https URLs.
     """
 
-    def __init__(self, endpoints: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, endpoints: Callable[[], Sequence[str]], tls: ClientTls | None = None) -> None:
         self._endpoints = endpoints
+        self._tls = tls
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.acknowledged: list[Acknowledged] = []
@@ -83,7 +87,7 @@ class Writer:
 
     def verify(self) -> Verdict:
         """Read everything back, once the writer has stopped."""
-        with Kv() as kv:
+        with Kv(self._tls) as kv:
             found = kv.get_prefix(self._endpoints(), _PREFIX)
         kept = {key: stored.mod_revision for key, stored in found.items() if stored.value == key}
         gap, began = self.longest_gap()
@@ -97,7 +101,7 @@ class Writer:
 
     def _run(self) -> None:
         number, urls, turn = 0, list(self._endpoints()), 0
-        with Kv() as kv:
+        with Kv(self._tls) as kv:
             while not self._stop.is_set():
                 key = f"{_PREFIX}{number:08d}"
                 try:

@@ -79,7 +79,9 @@ def _next(facts: Facts) -> list[str]:
         "Nothing forbids it:",
         f"  npx cdk deploy {facts.own_stack} -c etcd:attach=true -c etcd:cluster_name={facts.name} \\",
         f"    -c etcd:vpc_id={facts.wanted_vpc or '...'} \\",
-        f"    -c etcd:members_security_group_id={facts.wanted_group or '...'}",
+        f"    -c etcd:members_security_group_id={facts.wanted_group or '...'} \\",
+        "    -c etcd:etcd_client_scheme=http -c etcd:etcd_peer_scheme=http",
+        "or, where the hosts have certificates, -c etcd:pki=own with https (docs/tls.md).",
     ]
 
 

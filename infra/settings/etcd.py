@@ -34,8 +34,8 @@ class EtcdSettings:
         ),
         "archive to install etcd from, laid out as the upstream releases",
     )
-    etcd_client_scheme: str = setting("http", _SCHEME, "scheme of client URLs")
-    etcd_peer_scheme: str = setting("http", _SCHEME, "scheme of peer URLs")
+    etcd_client_scheme: str = setting("https", _SCHEME, "scheme of client URLs")
+    etcd_peer_scheme: str = setting("https", _SCHEME, "scheme of peer URLs")
     etcd_client_port: int = setting(2379, _PORT, "port of client URLs")
     etcd_server_port: int = setting(2380, _PORT, "port of peer URLs")
     quota_mib: int = setting(

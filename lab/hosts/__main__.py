@@ -17,6 +17,7 @@ from lab.hosts.links import Links
 from lab.paths import LabError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
 
 _POLL_S: Final = 20.0
@@ -35,6 +36,7 @@ def main() -> None:
         metadata_port=options.metadata_port,
         restart_s=options.restart_s,
         watch_s=options.watch_s,
+        renew_s=options.renew_s,
         note=control.note,
         links=Links() if options.links else None,
         disks=Disks() if options.small_disks else None,
@@ -51,7 +53,7 @@ def main() -> None:
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    threading.Thread(target=obey, args=(control, site), name="orders", daemon=True).start()
+    threading.Thread(target=obey, args=(control, site, hosts), name="orders", daemon=True).start()
     follow(control, site, hosts)
 
 
@@ -68,7 +70,7 @@ def follow(control: Control, site: Site, hosts: dict[str, Host]) -> None:
             adjust(hosts, site, facts)
 
 
-def obey(control: Control, site: Site) -> None:
+def obey(control: Control, site: Site, hosts: Mapping[str, Host]) -> None:
     """Do what the local AWS was told that the hosts should do, and say whether it was done."""
     seq = 0
     while True:
@@ -79,13 +81,13 @@ def obey(control: Control, site: Site) -> None:
         for order in orders:
             seq, error = order["seq"], ""
             try:
-                carry_out(site, order)
+                carry_out(site, hosts, order)
             except Exception as problem:  # noqa: BLE001  # who gave the order gets it
                 error = f"{type(problem).__name__}: {problem}"
             control.tell(f"/orders/{seq}/done", error=error)
 
 
-def carry_out(site: Site, order: dict[str, Any]) -> None:
+def carry_out(site: Site, hosts: Mapping[str, Host], order: dict[str, Any]) -> None:
     """Do one order.
 
     Raises:
@@ -101,6 +103,9 @@ def carry_out(site: Site, order: dict[str, Any]) -> None:
                 raise LabError("the hosts have no disks of their own")
             change = site.disks.fill if order["what"] == "fill-disk" else site.disks.free
             change(order["instance_id"])
+        case "renew":
+            for host in list(hosts.values()):
+                host.renew(order["renew_at"])
 
 
 def adjust(hosts: dict[str, Host], site: Site, facts: dict[str, Any]) -> None:
@@ -130,6 +135,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--etcds", default="{}", help="JSON object: other etcd binaries by deployed release")
     parser.add_argument("--restart-s", type=float, default=0.2)
     parser.add_argument("--watch-s", type=float, default=1.0)
+    parser.add_argument("--renew-s", type=float, default=60.0)
     parser.add_argument("--links", action="store_true", help="let peers reach each other through links")
     parser.add_argument("--small-disks", action="store_true", help="mount a disk for each host")
     parser.add_argument("--clock", default="{}", help="JSON object: variables that let an agent see the lab's clock")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _PEERS_FILE: Final = "/etc/sysconfig/etcd-peers"
 _DATA_DIR: Final = "/var/lib/etcd"
+_PKI_DIR: Final = "/etc/etcd/pki"
 _LISTEN_PEERS: Final = "ETCD_LISTEN_PEER_URLS"
 _LOOK_S: Final = 0.05
 _OLD_WAY: Final = Path(__file__).with_name("old_way.py")
@@ -43,6 +45,7 @@ class Site:
         metadata_port: port of IMDS on an instance's address.
         restart_s: seconds between the end of etcd or agent and its next start.
         watch_s: seconds between a proxy's looks at the record.
+        renew_s: seconds between looks whether a certificate is due to be renewed, an hour on a real host.
         note: tells the lab's journal what a host does.
         links: through which peers reach each other; None: directly.
         disks: gives each host a disk of its own; None: they share the machine's.
@@ -56,6 +59,7 @@ class Site:
     metadata_port: int
     restart_s: float
     watch_s: float
+    renew_s: float
     note: Callable[[dict[str, Any]], None]
     links: Links | None = None
     disks: Disks | None = None
@@ -86,6 +90,8 @@ class Host(threading.Thread):
         self.folder = site.folder / self._id
         self._off = threading.Event()
         self._grace_s = 0.0
+        self._look_now = threading.Event()
+        self._renew_at: dict[str, str] = {}
 
     def shut_down(self, *, grace_s: float = 2.0) -> None:
         """Shut down in order: SIGTERM, and SIGKILL after the grace time."""
@@ -95,6 +101,11 @@ class Host(threading.Thread):
     def cut_power(self) -> None:
         """Everything ends at once."""
         self._off.set()
+
+    def renew(self, renew_at: str) -> None:
+        """Look now whether the certificate is due, after which part of its life it may be; empty: as it is set."""
+        self._renew_at = {"CERTIFICATE_RENEW_AT": renew_at} if renew_at else {}
+        self._look_now.set()
 
     def run(self) -> None:
         """Boot, then do as the unit does: the agent, etcd, and again if one of them failed."""
@@ -139,7 +150,7 @@ class Host(threading.Thread):
 
     def _agent_environment(self, given: dict[str, str]) -> dict[str, str]:
         """The unit's environment, with paths below this host's root and endpoints of the lab."""
-        paths = {"ETCD_PEERS_FILE": _PEERS_FILE, "ETCD_DATA_DIR": _DATA_DIR}
+        paths = {"ETCD_PEERS_FILE": _PEERS_FILE, "ETCD_DATA_DIR": _DATA_DIR, "ETCD_PKI_DIR": _PKI_DIR}
         rooted = {name: str(self._rooted(given.get(name, default))) for name, default in paths.items()}
         for path in rooted.values():
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -179,6 +190,7 @@ class Host(threading.Thread):
             except OSError as error:  # the last instance of this address has not quite gone
                 self._note("etcd-ended", code=1, error=str(error))
                 return 1
+        ended = threading.Event()
         watcher = self._watch(environment) if variables.get("ETCD_PROXY") == "on" else None
         process, started = self._start(
             "etcd",
@@ -189,7 +201,10 @@ class Host(threading.Thread):
             self._site.links.runs(self._id, started.pid)
         (self.folder / "etcd.pid").write_text(f"{started.pid} {started.born}", encoding="ascii")
         self._note("etcd-started")
+        if environment.get("ETCD_PKI", "off") != "off":
+            threading.Thread(target=self._renew_until, args=(ended, environment), daemon=True).start()
         code = self._wait(process, lambda: watcher is not None and peers.read_text(encoding="utf-8") != written)
+        ended.set()
         (self.folder / "etcd.pid").unlink(missing_ok=True)
         if self._site.links:
             self._site.links.ended(started.pid)
@@ -197,6 +212,18 @@ class Host(threading.Thread):
             self._end(watcher)
         self._note("etcd-ended", code=code)
         return code
+
+    def _renew_until(self, ended: threading.Event, environment: dict[str, str]) -> None:
+        """Do as the unit's timer does."""
+        while not ended.is_set():
+            due_at = time.monotonic() + self._site.renew_s
+            while time.monotonic() < due_at and not self._look_now.is_set():
+                if ended.wait(_LOOK_S):
+                    return
+            self._look_now.clear()
+            command: list[str | Path] = [sys.executable, self._site.agent, "--renew"]
+            process, _ = self._start("renew", command, environment | self._renew_at)
+            self._note("renewed", code=self._wait(process))
 
     def _watch(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         command: list[str | Path] = [sys.executable, self._site.agent, "--watch", str(self._site.watch_s)]

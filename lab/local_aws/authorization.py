@@ -63,6 +63,9 @@ def _naming(name_resource: Callable[..., str], group_of: Callable[[str], str]) -
             first, *others = (f"arn:aws:ssm:{region}:{account}:parameter/{name.removeprefix('/')}" for name in names)
             _others.set(tuple(others))
             return first
+        if service == "ssm" and headers.get("x-amz-target", "").endswith(".GetParametersByPath"):
+            # AWS checks the path as it was given; MiniStack knows only names.
+            return f"arn:aws:ssm:{region}:{account}:parameter/{json.loads(body).get('Path', '/').removeprefix('/')}"
         if service == "autoscaling" and b"AutoScalingGroupName" not in body:
             # SetInstanceHealth and the like name an instance; AWS checks its group.
             group = group_of(parse_qs(body.decode()).get("InstanceId", [""])[0])

@@ -125,6 +125,8 @@ class Control:
                 return {"busy": self._kill_function(**told)}
             case ["boot", "never"]:
                 self._computers.next_boot_delays_s[:0] = [_NEVER_S] * int(told["count"])
+            case ["renew"]:
+                self._orders.give("renew", renew_at=str(told.get("renew_at", "")))
             case ["links"]:
                 self._orders.give("cut-links", links=told["cut"])
             case ["instances", instance_id, ("fill-disk" | "free-disk") as what]:

@@ -78,9 +78,17 @@ def assemble(metadata_port: int) -> Control:
     from ministack.core.responses import request_scope  # noqa: PLC0415
     from ministack.services import autoscaling, eventbridge  # noqa: PLC0415
 
-    from . import authorization, cloudformation, ec2_api, network_types, zones  # noqa: PLC0415  # these import MiniStack
+    from . import (  # noqa: PLC0415  # these import MiniStack
+        authorization,
+        cloudformation,
+        ec2_api,
+        network_types,
+        secret_versions,
+        zones,
+    )
     from .fleet import Ec2Fleet  # noqa: PLC0415
     from .function import Function  # noqa: PLC0415
+    from .parameters import ParameterStore  # noqa: PLC0415
 
     def scope() -> contextlib.AbstractContextManager[None]:
         held: contextlib.AbstractContextManager[None] = request_scope(ACCOUNT, REGION)
@@ -113,9 +121,12 @@ def assemble(metadata_port: int) -> Control:
     zones.install()
     authorization.install(lambda instance_id: _group_of(player, instance_id), recorder)
     ec2_api.install(fleet, player.wake)
-    for service in app.SERVICE_HANDLERS:
-        faulted = faults.wrap(service, app.SERVICE_HANDLERS[service], extract_iam_action)
-        app.SERVICE_HANDLERS[service] = function.wrap(faulted)
+    secret_versions.install()
+    handlers = app.SERVICE_HANDLERS
+    handlers["ssm"] = ParameterStore(put_event).wrap(handlers["ssm"])
+    handlers["secretsmanager"] = secret_versions.wrap(handlers["secretsmanager"], enforced=app.AUTH)
+    for service in handlers:
+        handlers[service] = function.wrap(faults.wrap(service, handlers[service], extract_iam_action))
     with scope():
         _public_parameters()
     player.start()

@@ -51,6 +51,8 @@ class Walk:
             "etcd:vpc_id": self.group.vpc_id,
             "etcd:members_security_group_id": self.group.security_group_id,
             "etcd:egress": "endpoints",
+            "etcd:etcd_client_scheme": "http",
+            "etcd:etcd_peer_scheme": "http",
         }
 
     def pids(self) -> dict[str, str]:

@@ -14,6 +14,15 @@ from etcd_aws_cluster.core.model import InstanceId
 from lab.writer import Writer
 from tests.end_to_end.conftest import SETTINGS, SETTLE_S, Deployed
 from tests.end_to_end.deployed_roles import DeployedRoles
+from tests.end_to_end.tls import (
+    CLIENT_PORT,
+    PEER_PORT,
+    PRIVATE_KEY,
+    addresses,
+    answers,
+    answers_in_the_clear,
+    places_of_private_keys,
+)
 from tests.permissions import not_granted, unused
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.real_etcd, pytest.mark.timeout(900)]
@@ -35,6 +44,14 @@ def test_three_instances_have_formed_one_cluster_from_one_list(deployed: Deploye
     assert len(lists) == 1
 
 
+def test_who_has_no_certificate_is_refused_on_both_ports(deployed: Deployed) -> None:
+    for address in addresses(deployed.lab).values():
+        for port in (CLIENT_PORT, PEER_PORT):
+            assert answers(address, port, lab=deployed.lab)
+            assert not answers(address, port, lab=None)
+            assert not answers_in_the_clear(address, port)
+
+
 def test_the_plain_list_is_published_for_people(deployed: Deployed) -> None:
     deployed.tick()
     name = f"/etcd-aws-cluster/{deployed.lab.state.cluster}/initial-cluster"
@@ -42,15 +59,20 @@ def test_the_plain_list_is_published_for_people(deployed: Deployed) -> None:
     assert {pair.split("=")[0] for pair in text.split(",")} == set(deployed.lab.instances())
 
 
-def test_a_settled_tick_makes_at_most_four_aws_calls(deployed: Deployed) -> None:
+def test_a_settled_tick_makes_at_most_five_aws_calls(deployed: Deployed) -> None:
     deployed.tick()
     before = deployed.calls()
     report = deployed.tick()
     assert report["decision"] == "Settled"
     made = deployed.calls() - before
     mine = {name: n for name, n in made.items() if name.split(":")[0] in {"autoscaling", "ec2", "ssm"}}
-    assert sum(mine.values()) <= 4, mine
-    assert set(mine) == {"autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances", "ssm:GetParameters"}
+    assert sum(mine.values()) <= 5, mine
+    assert set(mine) == {
+        "autoscaling:DescribeAutoScalingGroups",
+        "ec2:DescribeInstances",
+        "ssm:GetParameters",
+        "ssm:GetParametersByPath",
+    }
 
 
 @pytest.mark.parametrize(
@@ -83,7 +105,7 @@ def test_a_foreign_groups_event_is_ignored(deployed: Deployed) -> None:
 def test_a_dead_host_is_replaced_and_no_acknowledged_write_is_lost(deployed: Deployed) -> None:
     lab = deployed.lab
     victim = min(lab.instances())
-    with Writer(lab.client_urls) as writer:
+    with Writer(lab.client_urls, lab.tls) as writer:
         lab.kill(victim)
         lab.wait_for(lambda: victim not in lab.instances(), SETTLE_S, "the dead host to be gone")
         deployed.settle(3)
@@ -118,7 +140,7 @@ def test_an_etcd_that_crashes_comes_back_with_its_data_and_its_membership(deploy
 def test_an_instance_refresh_replaces_all_and_loses_no_acknowledged_write(deployed: Deployed) -> None:
     lab = deployed.lab
     before = set(lab.instances())
-    with Writer(lab.client_urls) as writer:
+    with Writer(lab.client_urls, lab.tls) as writer:
         lab.refresh()
         lab.wait_for(lambda: lab.refresh_status()[0] == "Successful", SETTLE_S, "the instance refresh")
         deployed.settle(3)
@@ -238,7 +260,16 @@ def test_the_roles_did_all_that_they_are_granted_and_nothing_else(deployed: Depl
     roles = DeployedRoles(deployed.lab)
     grants, calls = roles.grants(), roles.calls()
     assert not_granted(grants, calls) == []
-    assert unused(grants, calls) == []
+    # Of a path AWS's reference does not say whether it or what is below it is checked: both are granted, one is used.
+    assert [each for each in unused(grants, calls) if each.action != "ssm:GetParametersByPath"] == []
+
+
+def test_of_all_private_keys_only_the_ca_s_has_left_the_host_that_made_it(deployed: Deployed) -> None:
+    lab = deployed.lab
+    for instance_id in lab.instances():
+        assert PRIVATE_KEY in (lab.folder(instance_id) / "etc" / "etcd" / "pki" / "host.key").read_text()
+    (ca,) = (each["Name"] for each in lab.client("secretsmanager").list_secrets()["SecretList"])
+    assert places_of_private_keys(lab) == [ca]
 
 
 def test_destroyed_and_deployed_again_a_new_generation_forms(deployed: Deployed) -> None:

@@ -29,8 +29,8 @@ VOLUMES: dict[str, dict[str, str]] = {
     "instance-store": {"etcd:data_volume": "instance-store", "etcd:instance_type": "m7gd.medium"},
 }
 SCHEMES: dict[str, dict[str, str]] = {
-    "http": {},
-    "https": {"etcd:etcd_client_scheme": "https", "etcd:etcd_peer_scheme": "https"},
+    "http": {"etcd:etcd_client_scheme": "http", "etcd:etcd_peer_scheme": "http"},
+    "https": {},
 }
 KINDS = list(itertools.product(SYSTEMS, VOLUMES, SCHEMES))
 UNKNOWN = Unknown(

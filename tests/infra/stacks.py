@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
 """Where the command-line tools of requirements-dev.txt are."""
 ENDPOINTS = {"etcd:egress": "endpoints", "etcd:etcd_url": "s3://archives/etcd/etcd.tar.gz"}
+# What is told where a test is not about certificates, which the default brings.
+HTTP = {"etcd:etcd_client_scheme": "http", "etcd:etcd_peer_scheme": "http"}
 ATTACHED: dict[str, Any] = {
+    **HTTP,
     "etcd:attach": True,
     "etcd:cluster_name": "legacy_etcd.prod",
     "etcd:vpc_id": "vpc-0123456789abcdef0",
@@ -53,14 +56,15 @@ PSEUDO = {
 
 
 def make_stack(context: Mapping[str, Any] | None = None, *, env: cdk.Environment | None = None) -> EtcdClusterStack:
-    """The stack of an app whose context is that of cdk.json and ``context``."""
-    app = cdk.App(context=dict(context or {}), outdir=tempfile.mkdtemp(prefix="infra-test-"))
+    """The stack of an app whose context is that of cdk.json and ``context``; http unless that says https."""
+    context = HTTP | dict(context or {})
+    app = cdk.App(context=context, outdir=tempfile.mkdtemp(prefix="infra-test-"))
     agent = Path(app.outdir) / "agent.pyz"
     agent.write_text("print('agent')\n", encoding="utf-8")
     return EtcdClusterStack(
         app,
         "Cluster",
-        settings=Settings.from_context(context or {}),
+        settings=Settings.from_context(context),
         controller_code=lambda_.Code.from_inline("def handle(event, context): ..."),
         agent=partial(s3_assets.Asset, path=str(agent)),
         env=env,

@@ -164,7 +164,7 @@ def test_what_attach_needs_is_asked_for() -> None:
         "vpc_id": "the VPC of the group's instances",
         "members_security_group_id": "the security group of the group's instances",
     }
-    assert refusal(attach=True) == [
+    assert refusal(attach=True, etcd_client_scheme="http", etcd_peer_scheme="http") == [
         f"etcd:{key}: got nothing, expected {expected}, for etcd:attach is true" for key, expected in wanted.items()
     ]
 

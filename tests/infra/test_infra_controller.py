@@ -15,7 +15,7 @@ from infra.settings import Settings, declared_settings
 from infra.settings.etcd import EtcdSettings
 from infra.settings.rules import Whole
 from infra.settings.timing import TimingSettings
-from tests.infra.stacks import function, of_type, only, synthesize, text
+from tests.infra.stacks import HTTP, function, of_type, only, synthesize, text
 from tests.infra.test_infra_members import allowed_to, role_of_function
 
 Template = dict[str, Any]
@@ -66,7 +66,7 @@ def test_the_environment_is_exactly_what_was_agreed(template: Template) -> None:
 
 
 def test_the_function_reads_the_defaults_as_they_are_meant() -> None:
-    settings = FunctionSettings.from_environ(controller_environment(Settings.from_context({}), URL))
+    settings = FunctionSettings.from_environ(controller_environment(Settings.from_context(HTTP), URL))
     assert settings.policy.join_timeout.total_seconds() == 900
     assert settings.etcd_poll_interval.total_seconds() == 0.1
 
@@ -83,7 +83,7 @@ def test_the_function_reads_the_defaults_as_they_are_meant() -> None:
 )
 def test_the_function_takes_every_number_that_the_app_lets_through(group: str, name: str, bound: str) -> None:
     (rule,) = (field.metadata["rule"] for _, field in declared_settings() if field.name == name)
-    settings = Settings()
+    settings = Settings.from_context(HTTP)
     changed = dataclasses.replace(getattr(settings, group), **{name: getattr(rule, bound)})
     environment = controller_environment(dataclasses.replace(settings, **{group: changed}), URL)
     assert FunctionSettings.from_environ(environment).cluster_name == "etcd"

@@ -13,7 +13,7 @@ from infra.deployed import TAG, deployed_as
 from infra.deployment import GUARD, HANDLER, ROLLOUT
 from infra.settings import Settings
 from infra.settings.rules import SettingsError
-from tests.infra.stacks import function, needed_by, of_type, only, synthesize, text
+from tests.infra.stacks import HTTP, function, needed_by, of_type, only, synthesize, text
 from tests.infra.test_infra_members import GROUP, LAUNCH_TEMPLATE, allowed_to, launch_data, role_of_function
 
 Template = dict[str, Any]
@@ -51,7 +51,7 @@ def test_the_guard_is_told_what_each_instance_has_as_its_tag(template: Template)
     told = only(template, GUARD)["Deployed"]
     (tags,) = (s["Tags"] for s in launch_data(template)["TagSpecifications"] if s["ResourceType"] == "instance")
     assert tags == [{"Key": TAG, "Value": told}]
-    assert told == deployed_as(Settings())
+    assert told == deployed_as(Settings.from_context(HTTP))
 
 
 def test_a_refusal_comes_before_anything_that_members_or_controller_would_notice(template: Template) -> None:
@@ -136,7 +136,7 @@ def test_every_setting_that_members_must_agree_on_is_told() -> None:
     settings = Settings()
     for etcd in (
         dataclasses.replace(settings.etcd, etcd_version="3.5.99"),
-        dataclasses.replace(settings.etcd, etcd_client_scheme="https"),
+        dataclasses.replace(settings.etcd, etcd_client_scheme="http"),
         dataclasses.replace(settings.etcd, etcd_server_port=7001),
     ):
         changed = dataclasses.replace(settings, etcd=etcd)

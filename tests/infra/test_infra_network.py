@@ -11,7 +11,7 @@ from infra.network_endpoints import endpoints_to_make, needed_endpoints
 from infra.settings import Settings
 from infra.settings.rules import SettingsError
 from tests.infra.stacks import ENDPOINTS as WITH_ENDPOINTS
-from tests.infra.stacks import ROOT, make_stack, of_type, only, synthesize, text
+from tests.infra.stacks import HTTP, ROOT, make_stack, of_type, only, synthesize, text
 
 Template = dict[str, Any]
 
@@ -199,7 +199,7 @@ def test_the_new_vpc_has_as_many_zones_as_asked_for(zones: int) -> None:
     ],
 )
 def test_an_endpoint_is_there_when_it_is_needed_and_only_then(context: dict[str, str], more: set[str]) -> None:
-    settings = Settings.from_context({**WITH_ENDPOINTS, **context})
+    settings = Settings.from_context({**HTTP, **WITH_ENDPOINTS, **context})
     assert set(needed_endpoints(settings)) == {"ssm", "autoscaling", "ec2", "sqs", "lambda", "s3"} | more
 
 
