@@ -30,7 +30,7 @@ VOLUMES: dict[str, dict[str, str]] = {
 }
 SCHEMES: dict[str, dict[str, str]] = {
     "http": {"etcd:etcd_client_scheme": "http", "etcd:etcd_peer_scheme": "http"},
-    "https": {"etcd:etcd_client_scheme": "https", "etcd:etcd_peer_scheme": "https"},
+    "https": {},
 }
 KINDS = list(itertools.product(SYSTEMS, VOLUMES, SCHEMES))
 UNKNOWN = Unknown(

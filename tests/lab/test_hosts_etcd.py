@@ -30,6 +30,7 @@ def test_a_host_runs_the_etcd_of_the_release_that_it_was_deployed_with(tags: dic
         metadata_port=0,
         restart_s=0,
         watch_s=0,
+        renew_s=0,
         note=note,
         etcds={"3.4.30": Path("old")},
     )
