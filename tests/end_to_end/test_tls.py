@@ -38,6 +38,7 @@ class Live:
     def deploy(self, *changes: dict[str, str]) -> None:
         """Deploy with these settings, and no other of earlier deployments."""
         self.lab.deploy({**SETTINGS, **self._always, **{key: value for each in changes for key, value in each.items()}})
+        self.lab.tick()  # the changed function publishes its CAs at its first look
 
     def refresh(self) -> None:
         """Replace all instances."""
