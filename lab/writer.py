@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lab.client_tls import ClientTls
 
 _RETRY_S: Final = 0.02
+_FIRST_S: Final = 30.0  # a certificate may have to be asked for first
 _PREFIX: Final = "written/"
 
 
@@ -59,6 +60,7 @@ class Writer:
         self._endpoints = endpoints
         self._tls = tls
         self._stop = threading.Event()
+        self._began = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.acknowledged: list[Acknowledged] = []
         self.failures = 0
@@ -71,8 +73,9 @@ class Writer:
         self.stop()
 
     def start(self) -> None:
-        """Begin."""
+        """Begin; return with the first acknowledgement, or when there is none for a while."""
         self._thread.start()
+        self._began.wait(_FIRST_S)
 
     def stop(self) -> None:
         """End after the write under way; the writes stay."""
@@ -114,4 +117,5 @@ class Writer:
                     urls = list(self._endpoints()) or urls
                     continue
                 self.acknowledged.append(Acknowledged(key, revision, time.monotonic()))
+                self._began.set()
                 number += 1
