@@ -58,6 +58,20 @@ class Authorities:
         """
         return "".join(self._get(g).certificate_pem for g in self._generations)
 
+    def present_bundle(self) -> str:
+        """Return the certificates of the signing one, and of those others that have been made; makes no other.
+
+        Who only asks members needs no more: nobody has a certificate of a generation that is not made yet. The guard of
+        deployments may not make one either.
+
+        Raises:
+            AwsError: As ``signing``.
+            PkiError: As ``signing``.
+        """
+        first, *others = self._generations
+        made = [g for g in others if g in self._known or self._vault.read(g) is not None]
+        return "".join(self._get(g).certificate_pem for g in (first, *made))
+
     def _get(self, generation: int) -> Authority:
         with self._lock:
             if generation not in self._known:

@@ -58,7 +58,7 @@ def issued_material(authorities: Authorities, now: Callable[[], float]) -> Mater
     key, authority = new_key(), authorities.signing()
     issued = authority.issue(_SUBJECT, key.public_key(), life=LIFE, now=now())
     return Material(
-        ca=authorities.bundle(),
+        ca=authorities.present_bundle(),
         certificate=pem(issued),
         key=key_pem(key),
         ends_at=issued.not_valid_after_utc.timestamp(),
