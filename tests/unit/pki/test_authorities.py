@@ -28,6 +28,17 @@ def test_every_trusted_generation_is_made_and_the_signing_one_comes_first() -> N
     assert ca.signing().generation == 2
 
 
+def test_who_only_asks_members_trusts_what_has_been_made_and_makes_no_other() -> None:
+    vault = FakeVault()
+    first = authorities(vault).bundle()
+    ca = authorities(vault, 1, 2)
+
+    assert ca.present_bundle() == first
+    assert vault.generations.keys() == {1}
+    assert ca.bundle() != first
+    assert ca.present_bundle() == ca.bundle()
+
+
 def test_who_comes_second_takes_what_the_first_one_made() -> None:
     class Racing(FakeVault):
         """Another controller creates the generation after this one has looked."""
