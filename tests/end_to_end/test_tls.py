@@ -190,6 +190,7 @@ def test_the_ca_is_rotated_by_overlapping_bundles_under_writes(live: Live) -> No
     assert live.etcd_pids() == pids
 
     live.lab.tls.renew()
+    live.refresh()  # the guard of deployments goes by what instances were launched with
     live.deploy(HTTPS, {"etcd:ca_trusted": "2", "etcd:ca_signing": "2"})
     live.lab.wait_for(lambda: live.bundle() == [second], SETTLE_S, "the second CA alone in the bundle")
     live.refresh()
