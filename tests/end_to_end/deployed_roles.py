@@ -27,9 +27,14 @@ class DeployedRoles:
             each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources if each["ResourceType"] == _ROLE
         }
 
-    def grants(self) -> list[Grant]:
-        """Return what the roles are granted, as it was deployed."""
-        return [grant for role, name in self._names.items() for grant in self._grants_of(role, name)]
+    def grants(self, *parts: str) -> list[Grant]:
+        """Return what the roles of these parts of the stack are granted, as deployed; of all if none is named."""
+        return [
+            grant
+            for role, name in self._names.items()
+            if role.startswith(parts or "")
+            for grant in self._grants_of(role, name)
+        ]
 
     def calls(self) -> list[dict[str, Any]]:
         """Return what the roles did, and were refused, since the lab was started."""
@@ -40,14 +45,10 @@ class DeployedRoles:
             if call["role"] in by_name
         ]
 
-    def serving(self, service: str) -> str:
-        """Return the ARN of the one role that a service such as ``ec2.amazonaws.com`` assumes."""
-        (arn,) = (
-            role["Arn"]
-            for role in (self._iam.get_role(RoleName=name)["Role"] for name in self._names.values())
-            if f"'{service}'" in str(role["AssumeRolePolicyDocument"])
-        )
-        return str(arn)
+    def of(self, part: str) -> str:
+        """Return the ARN of the one role of a part of the stack: ``Controller``, ``Deployment``, ``Members``."""
+        (name,) = (name for role, name in self._names.items() if role.startswith(part))
+        return str(self._iam.get_role(RoleName=name)["Role"]["Arn"])
 
     def _grants_of(self, role: str, name: str) -> Iterator[Grant]:
         assert not self._iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]

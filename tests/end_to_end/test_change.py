@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from infra.deployment import HANDLER
 from lab import Lab
 from lab.paths import CACHE, LabError, etcd_version
 from lab.writer import Writer
 from tests.end_to_end.conftest import SETTINGS, SETTLE_S
+from tests.end_to_end.deployed_roles import DeployedRoles
+from tests.permissions import not_granted, unused
 from tests.real_etcd import NotAtHandError, find_binary
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.real_etcd, pytest.mark.timeout(900)]
@@ -145,6 +148,17 @@ def test_after_that_the_next_good_version_rolls_through_and_there_is_no_way_back
         stack.deploy(stack.middle, instance_type="c7g.medium")
     assert stack.status() == "UPDATE_ROLLBACK_COMPLETE"
     assert stack.lab.instances() == before
+
+
+def test_the_deployments_role_did_all_that_it_is_granted_and_nothing_else(stack: Stack) -> None:
+    lab, roles = stack.lab, DeployedRoles(stack.lab)
+    functions = lab.client("lambda").list_functions()["Functions"]
+    (name,) = (each["FunctionName"] for each in functions if each["Handler"] == HANDLER)
+    # It calls itself where a rollout takes longer than a quarter of an hour; here it only asks whether it may.
+    lab.client("lambda", role_arn=roles.of("Deployment")).invoke(FunctionName=name, InvocationType="DryRun")
+    grants, calls = roles.grants("Deployment"), roles.calls()
+    assert not_granted(roles.grants(), calls) == []
+    assert unused(grants, calls) == []
 
 
 def test_destroyed_nothing_is_left_but_the_parameters(stack: Stack) -> None:

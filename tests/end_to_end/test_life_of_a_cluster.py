@@ -11,6 +11,7 @@ import pytest
 
 from etcd_aws_cluster.aws.autoscaling import AutoScalingInstanceGroup
 from etcd_aws_cluster.core.model import InstanceId
+from lab.hosts.user_data import written_files
 from lab.writer import Writer
 from tests.end_to_end.conftest import SETTINGS, SETTLE_S, Deployed
 from tests.end_to_end.deployed_roles import DeployedRoles
@@ -235,18 +236,18 @@ def test_an_instance_may_download_what_its_boot_script_does(deployed: Deployed) 
     (version,) = lab.client("ec2").describe_launch_template_versions(
         LaunchTemplateId=lab.group()["LaunchTemplate"]["LaunchTemplateId"], Versions=["$Latest"]
     )["LaunchTemplateVersions"]
-    script = base64.b64decode(version["LaunchTemplateData"]["UserData"]).decode()
-    s3 = lab.client("s3", role_arn=DeployedRoles(lab).serving("ec2.amazonaws.com"))
-    addresses = re.findall(r"^fetch 's3://([^/]+)/([^']+)'", script, re.MULTILINE)
-    assert addresses
-    for bucket, key in addresses:
+    files = written_files(base64.b64decode(version["LaunchTemplateData"]["UserData"]).decode())
+    s3 = lab.client("s3", role_arn=DeployedRoles(lab).of("Members"))
+    stored = re.findall(r"s3://([^/\s']+)/([^\s']+)", files["/etc/etcd-aws-cluster/setup.env"])
+    assert stored
+    for bucket, key in stored:
         assert s3.get_object(Bucket=bucket, Key=key)["ContentLength"]
 
 
 def test_the_controller_may_ask_whether_a_host_is_up_as_it_does_for_an_etcd_without_learners(
     deployed: Deployed,
 ) -> None:
-    role_arn = DeployedRoles(deployed.lab).serving("lambda.amazonaws.com")
+    role_arn = DeployedRoles(deployed.lab).of("Controller")
     group = AutoScalingInstanceGroup(
         autoscaling=deployed.lab.client("autoscaling", role_arn=role_arn),
         ec2=deployed.lab.client("ec2", role_arn=role_arn),
@@ -260,6 +261,8 @@ def test_the_roles_did_all_that_they_are_granted_and_nothing_else(deployed: Depl
     roles = DeployedRoles(deployed.lab)
     grants, calls = roles.grants(), roles.calls()
     assert not_granted(grants, calls) == []
+    # What the deployment's role does is in test_change.py: this cluster is deployed once.
+    grants = roles.grants("Controller", "Members")
     # Of a path AWS's reference does not say whether it or what is below it is checked: both are granted, one is used.
     assert [each for each in unused(grants, calls) if each.action != "ssm:GetParametersByPath"] == []
 
