@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from etcd_aws_cluster.aws.autoscaling import AutoScalingInstanceGroup
 from infra.deployment import HANDLER
 from lab import Lab
 from lab.paths import CACHE, LabError, etcd_version
@@ -156,6 +157,15 @@ def test_the_deployments_role_did_all_that_it_is_granted_and_nothing_else(stack:
     (name,) = (each["FunctionName"] for each in functions if each["Handler"] == HANDLER)
     # It calls itself where a rollout takes longer than a quarter of an hour; here it only asks whether it may.
     lab.client("lambda", role_arn=roles.of("Deployment")).invoke(FunctionName=name, InvocationType="DryRun")
+    # No group of this walk has a warm pool, which it reads where there is one.
+    lab.autoscaling.put_warm_pool(AutoScalingGroupName=lab.state.cluster, MinSize=0, MaxGroupPreparedCapacity=0)
+    AutoScalingInstanceGroup(
+        autoscaling=lab.client("autoscaling", role_arn=roles.of("Deployment")),
+        ec2=lab.client("ec2", role_arn=roles.of("Deployment")),
+        name=lab.state.cluster,
+        hook_names={},
+    ).read(())
+    lab.autoscaling.delete_warm_pool(AutoScalingGroupName=lab.state.cluster)
     grants, calls = roles.grants("Deployment"), roles.calls()
     assert not_granted(roles.grants(), calls) == []
     assert unused(grants, calls) == []

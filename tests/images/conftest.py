@@ -19,6 +19,7 @@ from infra.user_data import Unknown, render_user_data
 from lab.paths import default_etcd
 from tests.images.cloud import ADDRESS, Cloud, CloudServer
 from tests.images.machine import Machine, eventually, why_not
+from tests.infra.stacks import HTTP
 from tests.unit.agent.fake_aws import INSTANCE, parameter
 from tests.unit.agent.records import a_record, an_entry
 
@@ -39,9 +40,9 @@ class Instance:
     sha256: str
 
     def settings(self, **more: str) -> Settings:
-        """Those of a cluster whose etcd comes from the machine's own S3."""
+        """Those of a cluster whose etcd comes from the machine's own S3; nobody is there to sign a certificate."""
         given = {"etcd_url": f"s3://{_ARCHIVE}", "etcd_sha256": self.sha256, **more}
-        return Settings.from_context({f"etcd:{key}": value for key, value in given.items()})
+        return Settings.from_context(HTTP | {f"etcd:{key}": value for key, value in given.items()})
 
     def has_user_data(self, **more: str) -> str:
         """Launch it with the user data of such a cluster, and return that."""

@@ -20,7 +20,7 @@ from tests.images.cloud import ADDRESS, Cloud, CloudServer
 from tests.images.conftest import ALONE
 from tests.images.engine import IMAGE, Engine
 from tests.images.machine import Machine
-from tests.infra.stacks import ROOT, TOOLS
+from tests.infra.stacks import HTTP, ROOT, TOOLS
 from tests.unit.agent.fake_aws import INSTANCE
 
 pytestmark = pytest.mark.debian_root
@@ -126,7 +126,7 @@ def test_it_ends_when_it_is_told_to(engine: Engine, host: Host) -> None:
 
 
 def test_flatcars_unit_has_all_that_the_agent_needs_and_no_more_rights(engine: Engine, host: Host) -> None:
-    files = {file.path: file.text for file in host_files(Settings.from_context(FLATCAR), architecture="amd64")}
+    files = {file.path: file.text for file in host_files(Settings.from_context(FLATCAR | HTTP), architecture="amd64")}
     environment = files["/etc/etcd-aws-cluster/agent.env"].replace("__REGION__", "us-east-1")
     (host.root / "etc/etcd-aws-cluster/agent.env").write_text(environment)
     # Data of another life, and a data directory that is closed to everybody but etcd.
