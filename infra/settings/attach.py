@@ -81,6 +81,11 @@ def attach_conflicts(settings: "Settings", given: Mapping[str, Any]) -> Iterator
             f"{KEY_PREFIX}etcd_peer_scheme: who asks for a certificate is known by the role that this app makes for "
             f"its own instances, and with {KEY_PREFIX}attach they are yours"
         )
+    if settings.dns.dns_zone_name and not settings.dns.dns_zone_id:
+        yield (
+            f"{KEY_PREFIX}dns_zone_id: got nothing, expected the id of a private zone that is there already: one of this "
+            f"stack could not be deleted with it while the group, which {KEY_PREFIX}attach leaves alone, has names in it"
+        )
     for key in _OF_HOSTS:
         if key in given:
             whose = "the group's own desired capacity counts" if key == "size" else "the group and its hosts are yours"

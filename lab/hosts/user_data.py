@@ -12,11 +12,12 @@ AGENT_ENV: Final = "/etc/etcd-aws-cluster/agent.env"
 OLD_UNIT_ENV: Final = "/etc/sysconfig/etcd"
 OLD_CONTAINER: Final = "monsantoco/etcd-aws-cluster"
 _OLD_HEREDOC: Final = re.compile(rf"^cat > {re.escape(OLD_UNIT_ENV)} <<EOF\n(.*?)^EOF$", re.MULTILINE | re.DOTALL)
+_HEREDOC: Final = re.compile(r"^cat > (\S+) <<'EOF'\n(.*?)^EOF$", re.MULTILINE | re.DOTALL)
 _FIRST_LINE: Final = "#cloud-config\n"
 
 
 def agent_environment(user_data: str) -> dict[str, str]:
-    """The variables of the agent's environment file, which user data, a cloud-config, writes.
+    """The variables of the agent's environment file, which user data writes.
 
     Args:
         user_data: as EC2 keeps it, in base64.
@@ -27,14 +28,14 @@ def agent_environment(user_data: str) -> dict[str, str]:
     text = base64.b64decode(user_data).decode()
     files = written_files(text)
     if AGENT_ENV not in files:
-        raise ValueError(f"user data does not write {AGENT_ENV} as a cloud-config; it begins: {text[:80]!r}")
+        raise ValueError(f"user data does not write {AGENT_ENV}; it begins: {text[:80]!r}")
     return environment_file(files[AGENT_ENV])
 
 
 def written_files(text: str) -> dict[str, str]:
-    """What a cloud-config writes, by path; nothing for anything else."""
+    """What a cloud-config writes, or a script by quoted heredocs, by path; nothing for anything else."""
     if not text.startswith(_FIRST_LINE):
-        return {}
+        return dict(_HEREDOC.findall(text))
     config: dict[str, Any] = yaml.safe_load(text) or {}
     return {str(file["path"]): str(file["content"]) for file in config.get("write_files", [])}
 

@@ -23,7 +23,7 @@ def expected(deployed: Deployed) -> dict[tuple[str, str], set[str]]:
     return {
         (DOMAIN, "A"): {addresses[voter] for voter in voters},
         (DOMAIN, "TXT"): {'"etcd-aws-cluster arn:aws:autoscaling:us-east-1:000000000000:etcd"'},
-        (f"_etcd-client._tcp.{DOMAIN}", "SRV"): {f"0 0 2379 {voter}.{DOMAIN}" for voter in voters},
+        (f"_etcd-client-ssl._tcp.{DOMAIN}", "SRV"): {f"0 0 2379 {voter}.{DOMAIN}" for voter in voters},
         **{(f"{voter}.{DOMAIN}", "A"): {addresses[voter]} for voter in voters},
     }
 
@@ -49,7 +49,9 @@ def test_a_client_that_knows_nothing_but_the_domain_writes_and_reads(deployed: D
     resolver_of_the_vpc = str(ipaddress.ip_network(lab.state.cidr)[2])
     etcdctl = str(etcdctl_beside(Path(lab.state.etcd)))
     with Resolver(resolver_of_the_vpc, deployed.names, tmp_path) as resolver:
-        by_name = ["env", "ETCDCTL_API=3", etcdctl, f"--discovery-srv={DOMAIN.removesuffix('.')}"]
+        files = lab.tls.ready()
+        certificates = (f"--cacert={files.ca}", f"--cert={files.certificate}", f"--key={files.key}")
+        by_name = ["env", "ETCDCTL_API=3", etcdctl, *certificates, f"--discovery-srv={DOMAIN.removesuffix('.')}"]
         written = resolver.run(*by_name, "put", "by", "name")
         read = resolver.run(*by_name, "get", "by", "--print-value-only")
         lost = resolver.run(*by_name[:-1], "--discovery-srv=nobody.example.internal", "get", "by")
@@ -98,7 +100,7 @@ def test_names_deleted_by_hand_come_back_though_the_call_that_brings_them_seems_
     services = [r for r in found if r["Type"] == "SRV"]
     batch = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": r} for r in services]}
     route53.change_resource_record_sets(HostedZoneId=zone["Id"], ChangeBatch=batch)
-    assert (f"_etcd-client._tcp.{DOMAIN}", "SRV") not in deployed.names()
+    assert (f"_etcd-client-ssl._tcp.{DOMAIN}", "SRV") not in deployed.names()
     lab.control.tell("/faults", action="route53:ChangeResourceRecordSets", code="ServiceUnavailable", after=True)
     lab.kill_function()  # the next environment believes nothing
     deployed.tick()

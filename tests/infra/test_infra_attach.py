@@ -158,6 +158,21 @@ def refusal(**given: object) -> list[str]:
     return str(refused.value).splitlines()
 
 
+def attached_with(**given: object) -> list[str]:
+    plain = {key.removeprefix("etcd:"): value for key, value in ATTACHED.items() if key.startswith("etcd:")}
+    return refusal(**plain, **given)
+
+
+def test_a_zone_of_the_stack_is_refused_for_the_groups_names_would_keep_it_from_being_deleted() -> None:
+    (line,) = attached_with(dns_zone_name="example.internal")
+    assert line.startswith("etcd:dns_zone_id: got nothing, expected the id of a private zone")
+
+
+def test_certificates_of_the_controller_are_refused_for_it_cannot_know_whose_a_request_is() -> None:
+    (line,) = attached_with(tls_transition=True)
+    assert line.startswith("etcd:pki: got automatic with https, expected own, or http")
+
+
 def test_what_attach_needs_is_asked_for() -> None:
     wanted = {
         "cluster_name": "the name of the group",
