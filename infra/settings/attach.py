@@ -83,8 +83,9 @@ def attach_conflicts(settings: "Settings", given: Mapping[str, Any]) -> Iterator
         )
     if settings.dns.dns_zone_name and not settings.dns.dns_zone_id:
         yield (
-            f"{KEY_PREFIX}dns_zone_id: got nothing, expected the id of a private zone that is there already: one of this "
-            f"stack could not be deleted with it while the group, which {KEY_PREFIX}attach leaves alone, has names in it"
+            f"{KEY_PREFIX}dns_zone_id: got nothing, expected the id of a private zone that is there already: one of "
+            f"this stack could not be deleted with it while the group, which {KEY_PREFIX}attach leaves alone, has "
+            "names in it"
         )
     for key in _OF_HOSTS:
         if key in given:
