@@ -22,13 +22,23 @@ def main() -> None:
     """Synthesize; exits with the list of what is wrong with the settings, if anything is."""
     app = cdk.App()
     try:
-        clusters = clusters_from_context(app.node.get_all_context())
+        _make_stacks(app)
     except SettingsError as error:
         sys.exit(str(error))
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
+    app.synth()
+
+
+def _make_stacks(app: cdk.App) -> None:
+    """Make a stack for each cluster.
+
+    Raises:
+        SettingsError: One line for each problem; some are seen only once a given VPC has been looked up.
+    """
     # Only a given VPC has to be looked up, and only for that an account must be known.
     env = cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
     agent = agent_asset(_HERE / "bootstrap_agent", AGENT_FILE, build)
-    for settings in clusters:
+    for settings in clusters_from_context(app.node.get_all_context()):
         stack = EtcdClusterStack(
             app,
             stack_name(settings.cluster_name),
@@ -40,8 +50,6 @@ def main() -> None:
         )
         if settings.attach.attach:
             check_group(stack, settings, env)
-    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
-    app.synth()
 
 
 main()

@@ -2,7 +2,7 @@
 
 A value that the controller could not read is not published, and never counts as fine: such an alarm shows
 INSUFFICIENT_DATA (MISSING), and neither rings nor is green. That nobody looks any more rings by itself (Silent).
-Why: docs/decisions/0020-alarms.md.
+Why: docs/decisions/0019-alarms.md.
 """
 
 from collections.abc import Iterator

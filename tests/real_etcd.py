@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import shutil
@@ -216,11 +217,15 @@ def _version_of(binary: str) -> str:
 def _unpack_debian_package() -> Path | None:
     """Fetch and unpack etcd-server without installing it; tried once, None where apt cannot."""
     directory = _CACHE / "etcd-3.4"
-    if directory.exists() or not (apt := shutil.which("apt-get")) or not (dpkg := shutil.which("dpkg")):
-        return None
-    directory.mkdir(parents=True)
-    subprocess.run([apt, "download", "etcd-server"], cwd=directory, capture_output=True, timeout=120, check=False)
-    for package in directory.glob("*.deb"):
-        subprocess.run([dpkg, "-x", str(package), str(directory)], capture_output=True, timeout=60, check=False)
     binary = directory / "usr/bin/etcd"
+    _CACHE.mkdir(exist_ok=True)
+    # Tests run side by side: who comes second waits for what the first one unpacks.
+    with (_CACHE / "etcd-3.4.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not directory.exists() and (apt := shutil.which("apt-get")) and (dpkg := shutil.which("dpkg")):
+            directory.mkdir()
+            command = [apt, "download", "etcd-server"]
+            subprocess.run(command, cwd=directory, capture_output=True, timeout=120, check=False)
+            for package in directory.glob("*.deb"):
+                subprocess.run([dpkg, "-x", str(package), str(directory)], capture_output=True, timeout=60, check=False)
     return binary if _version_of(str(binary)).startswith("3.4.") else None
