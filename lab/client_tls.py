@@ -69,6 +69,10 @@ class ClientTls:
                 raise LabError(f"no {self.files.certificate}, and no {self._prefix}/ca-bundle to get one by")
         return self.files
 
+    def forget(self) -> None:
+        """The CA has gone with its stack: ask the next one."""
+        self.files.certificate.unlink(missing_ok=True)
+
     def renew(self) -> None:
         """After a failure: see to it that the CAs are those of now, and the certificate one of the CA that signs.
 

@@ -152,6 +152,7 @@ class Lab(Mischief):
         if not self.state.app:
             raise LabError("nothing is deployed")
         self._deployment.destroy(Path(self.state.app))
+        self.tls.forget()
 
     def add_proxy_group(self, name: str, *, size: int = 1, by_tag: bool = False) -> None:
         """Add an Auto Scaling group whose hosts are etcd proxies of the cluster.

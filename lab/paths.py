@@ -31,12 +31,12 @@ def default_etcd() -> Path:
 
 
 def durable_etcd() -> Path:
-    """An etcd that keeps what it acknowledged when it is killed: one built by ``make etcd-3.5``, else the default.
+    """An etcd that keeps what it acknowledged when it is killed: one that make built, else the default.
 
     Before 3.5.3 an etcd 3.5 may leave out a committed write when it starts again
     (https://github.com/etcd-io/etcd/issues/13766).
     """
-    built = (CACHE / f"etcd-{version}" / "etcd" for version in ("3.5", "3.6"))
+    built = (CACHE / f"etcd-{version}" / "etcd" for version in ("3.5", "3.5.35"))
     return next((path for path in built if path.exists()), None) or default_etcd()
 
 
