@@ -1,5 +1,7 @@
 """Makes templates of the real stack, with a function and an agent that need no bundling."""
 
+import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -114,6 +116,19 @@ def text(value: Any) -> str:  # noqa: ANN401 - a template holds anything
         case "Fn::GetAtt":
             return f"<{argument[0]}.{argument[1]}>"
     raise AssertionError(f"cannot read {function}")
+
+
+def lint(template: Mapping[str, Any], directory: Path) -> None:
+    """Assert that cfn-lint has nothing to say of a template, which is written to ``directory``."""
+    path = directory / "template.json"
+    path.write_text(json.dumps(template), encoding="utf-8")
+    done = subprocess.run(
+        [TOOLS / "cfn-lint", "--config-file", ROOT / ".cfnlintrc", "--", path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def needed_by(template: Mapping[str, Any], logical_id: str) -> set[str]:

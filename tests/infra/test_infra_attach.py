@@ -1,7 +1,5 @@
 """Attach mode: what is put beside a group that is there already, in which order, and what is refused at synth."""
 
-import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ from aws_cdk import assertions
 
 from infra.settings import Settings
 from infra.settings.rules import SettingsError
-from tests.infra.stacks import ATTACHED, ENDPOINTS, ROOT, SOMEWHERE, TOOLS, make_stack, needed_by, of_type, only, text
+from tests.infra.stacks import ATTACHED, ENDPOINTS, SOMEWHERE, lint, make_stack, needed_by, of_type, only, text
 
 Template = dict[str, Any]
 GIVEN = {key.removeprefix("etcd:"): value for key, value in ATTACHED.items() if key.startswith("etcd:")}
@@ -141,15 +139,7 @@ def test_cdk_nag_has_nothing_left_to_say() -> None:
 
 
 def test_cfn_lint_finds_nothing(attached: Template, tmp_path: Path) -> None:
-    path = tmp_path / "template.json"
-    path.write_text(json.dumps(attached), encoding="utf-8")
-    done = subprocess.run(
-        [TOOLS / "cfn-lint", "--config-file", ROOT / ".cfnlintrc", "--", path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    lint(attached, tmp_path)
 
 
 def refusal(**given: object) -> list[str]:

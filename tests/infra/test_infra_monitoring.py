@@ -1,8 +1,6 @@
 """Alarms, topics and dashboard: what rings when, whom it tells, and that the runbook knows."""
 
-import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from infra.controller import HANDLER
 from infra.dashboard_picture import dashboard_body, draw
 from infra.settings import Settings, declared_settings
 from infra.settings.rules import SettingsError
-from tests.infra.stacks import ROOT, TOOLS, function, of_type, only, synthesize, text
+from tests.infra.stacks import ROOT, function, lint, of_type, only, synthesize, text
 
 Template = dict[str, Any]
 HTTPS = {"etcd:etcd_client_scheme": "https", "etcd:etcd_peer_scheme": "https"}
@@ -192,15 +190,7 @@ def test_only_alarms_of_this_account_publish_to_it_and_only_by_tls(with_email: T
 
 
 def test_cfn_lint_finds_nothing_where_all_of_it_is_made(with_email: Template, tmp_path: Path) -> None:
-    path = tmp_path / "template.json"
-    path.write_text(json.dumps(with_email), encoding="utf-8")
-    done = subprocess.run(
-        [TOOLS / "cfn-lint", "--config-file", ROOT / ".cfnlintrc", "--", path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    lint(with_email, tmp_path)
 
 
 # The dashboard

@@ -1,6 +1,5 @@
 """The whole template: determinism, cdk-nag, cfn-lint; and the bundling that needs no Docker."""
 
-import json
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from infra.controller import HANDLER
 from infra.deployment import GUARD, ROLLOUT
 from infra.etcd_cluster_stack import EtcdClusterStack
 from infra.settings import Settings
-from tests.infra.stacks import ENDPOINTS, ROOT, TOOLS, function, make_stack, of_type, synthesize
+from tests.infra.stacks import ENDPOINTS, ROOT, function, lint, make_stack, of_type, synthesize
 
 Template = dict[str, Any]
 
@@ -53,15 +52,7 @@ def test_cdk_nag_has_nothing_left_to_say(context: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", ["template", "template_with_endpoints", "template_with_names"])
 def test_cfn_lint_finds_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    path = tmp_path / "template.json"
-    path.write_text(json.dumps(request.getfixturevalue(kind)), encoding="utf-8")
-    done = subprocess.run(
-        [TOOLS / "cfn-lint", "--config-file", ROOT / ".cfnlintrc", "--", path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    lint(request.getfixturevalue(kind), tmp_path)
 
 
 def test_nothing_but_guard_and_rollout_is_a_custom_resource_or_has_a_physical_name_but_the_group(
