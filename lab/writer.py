@@ -22,11 +22,21 @@ _PREFIX: Final = "written/"
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """A write that etcd acknowledged: its key, the revision that it got, and when (monotonic seconds)."""
+    """A write that etcd acknowledged.
+
+    Attributes:
+        key: it has itself as value.
+        revision: that it got.
+        at: when it was acknowledged, in monotonic seconds.
+        began: when it was first tried.
+        tries: how many it took.
+    """
 
     key: str
     revision: int
     at: float
+    began: float
+    tries: int
 
 
 @dataclass
@@ -104,6 +114,7 @@ class Writer:
 
     def _run(self) -> None:
         number, urls, turn = 0, list(self._endpoints()), 0
+        began, tries = time.monotonic(), 1
         with Kv(self._tls) as kv:
             while not self._stop.is_set():
                 key = f"{_PREFIX}{number:08d}"
@@ -113,9 +124,11 @@ class Writer:
                     # Whether it took effect is unknown: the same key is written again, through another member.
                     self.failures += 1
                     turn += 1
+                    tries += 1
                     self._stop.wait(_RETRY_S)
                     urls = list(self._endpoints()) or urls
                     continue
-                self.acknowledged.append(Acknowledged(key, revision, time.monotonic()))
+                self.acknowledged.append(Acknowledged(key, revision, time.monotonic(), began, tries))
                 self._began.set()
+                began, tries = time.monotonic(), 1
                 number += 1
