@@ -23,6 +23,7 @@ from lab.writer import Writer
 
 _BOUND_S: Final = 60.0
 _PAUSE_S: Final = 0.1  # between two tries of the script
+_LOOK_S: Final = 0.01
 _AFTER_S: Final = 2.5
 
 
@@ -119,6 +120,7 @@ class Cluster:
         self._running.remove(victim)
         died = time.monotonic()
         victim.kill()
+        self._wait_for_a_leader()  # asked meanwhile, etcd would keep the script waiting for 5 s
         self._insist("member", "remove", f"{member:x}")
         began = time.monotonic()
         self._told.clear()
@@ -144,10 +146,9 @@ class Cluster:
         """A new member in, an old one out, three times; the leader hands over before it goes."""
         for old in list(self._running):
             self._bring_in(self._new())
-            leading = self._leader()
-            if leading is old:
-                self._move_leadership(self._running[-1])
-            self._etcdctl().run("member", "remove", f"{self._ids()[old.name]:x}")
+            if self._leader() is old:
+                self._move_leadership(self._running[1])
+            self._insist("member", "remove", f"{self._ids()[old.name]:x}")
             self._running.remove(old)
             self._note("remove")
             old.shut_down()
@@ -175,7 +176,7 @@ class Cluster:
         self._note("transfer")
 
     def _insist(self, *arguments: str) -> str:
-        """Repeat what etcd refuses: for 5 s after a peer connected it takes no member, and a learner must catch up."""
+        """Repeat what etcd refuses: a member changes no list for 5 s after it connected; a learner must catch up."""
         deadline = time.monotonic() + _BOUND_S
         while True:
             try:
@@ -184,6 +185,13 @@ class Cluster:
                 if time.monotonic() >= deadline:
                     raise
                 time.sleep(_PAUSE_S)
+
+    def _wait_for_a_leader(self) -> None:
+        deadline = time.monotonic() + _BOUND_S
+        while not any(each.is_leader() for each in self._running):
+            if time.monotonic() >= deadline:
+                raise TimeoutError("no member leads")
+            time.sleep(_LOOK_S)
 
     def _leader(self) -> Etcd:
         leader = self._etcdctl().leader()

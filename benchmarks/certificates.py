@@ -46,13 +46,13 @@ class Files:
 
 
 def make(folder: Path, addresses: Iterable[str]) -> Files:
-    """Make them for members at these addresses."""
+    """Make them for members at these addresses; on one machine their peers all come from 127.0.0.1, as etcd checks."""
     folder.mkdir(parents=True, exist_ok=True)
     files = Files(folder / "ca.crt", folder / "etcd.crt", folder / "etcd.key")
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca = _builder("benchmark CA", "benchmark CA", ca_key)
     ca = ca.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    names = [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
+    names = [x509.IPAddress(ipaddress.ip_address(each)) for each in (*addresses, "127.0.0.1")]
     leaf = _builder("etcd", "benchmark CA", key).add_extension(x509.SubjectAlternativeName(names), critical=False)
     files.ca.write_bytes(ca.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     files.certificate.write_bytes(leaf.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))

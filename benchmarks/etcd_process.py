@@ -100,7 +100,7 @@ class Etcd:
             status = json.load(connection.getresponse())
         finally:
             connection.close()
-        return bool(status["leader"] == status["header"]["member_id"])
+        return bool(status.get("leader") == status["header"]["member_id"])
 
     def shut_down(self) -> None:
         """End it as a host that shuts down does; its data stays."""
