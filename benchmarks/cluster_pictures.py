@@ -10,7 +10,6 @@ from benchmarks.writes import Window
 
 _BUCKETS: Final = 700
 _COLOURS: Final = {"ours": OURS, "by": FLOOR, "the": SEED}
-_LEVELS: Final = 3
 _STEPS: Final = {
     "event": "#9ecae1",
     "observe": "#6baed6",
@@ -20,6 +19,7 @@ _STEPS: Final = {
     "etcd start": "#31a354",
     "catch-up": "#a1d99b",
     "promote": "#e6550d",
+    "start to promote": "#41ab5d",
     "serves": "#74c476",
     "complete": "#08519c",
 }
@@ -37,12 +37,13 @@ def writes(ways: Sequence[tuple[str, Window]]) -> str:
             colour = _COLOURS[name.split()[0].strip(",")]
             at, took_ms = _slowest_of_each_moment(seen)
             axes.vlines(at, 0.5, took_ms, color=colour, linewidth=0.8)
-            for index, mark in enumerate(seen.marks):
+            kinds = list(dict.fromkeys(mark.what for mark in seen.marks))
+            for mark in seen.marks:
                 axes.axvline(mark.at, color=MARK, linewidth=0.5, linestyle=":")
-                height = 1.0 - 0.09 * (index % _LEVELS)
+                height = 0.96 - 0.065 * kinds.index(mark.what)
                 axes.text(mark.at, height, mark.what, transform=axes.get_xaxis_transform(), fontsize=6, color=MARK)
             axes.set_yscale("log")
-            axes.set_ylim(0.5, max(slowest * 8, 1000.0))
+            axes.set_ylim(0.5, max(slowest * 30, 10000.0))
             axes.set_xlim(0.0, seen.took_s)
             axes.set_ylabel("write took, ms")
             axes.set_title(

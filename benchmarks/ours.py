@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmarks import timeline
-from benchmarks.writes import Gaps, Mark, expect_kept, quiet, watched
+from benchmarks.writes import Gaps, Mark, expect_kept, once, quiet, watched
 from lab import Lab
 from lab.paths import LabError
 from lab.writer import Writer
@@ -17,7 +17,6 @@ SIZE: Final = 3
 _BOUND_S: Final = 120.0
 # etcd refuses a new member for 5 s after a peer connected, 7 s once (measured); nobody's way can be faster.
 ETCD_SETTLES_S: Final = 8.0
-_AFTER_S: Final = 2.5
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Ours:
         with Writer(lambda: self._urls, self._lab.tls) as writer:
             time.sleep(1.0)
             still = watched(writer, quiet)
-            transfer = watched(writer, self._transfer)
+            transfer = watched(writer, lambda: once(self._transfer))
             refresh = watched(writer, self._refresh, self._marks)
         expect_kept(writer)
         return Gaps(still, transfer, refresh)
@@ -120,7 +119,6 @@ class Ours:
         leader = etcdctl.leader()
         target = next(int(each["ID"]) for each in etcdctl.members() if each["ID"] != leader)
         etcdctl.run("move-leader", f"{target:x}")
-        time.sleep(_AFTER_S)
 
     def _refresh(self) -> None:
         before = set(self._lab.instances())

@@ -11,9 +11,11 @@ from typing import Any, Final
 from lab.paths import LabError
 from lab.writer import Acknowledged, Writer
 
-QUIET_S: Final = 5.0
+WINDOW_S: Final = 12.0
+"""About as long as a rolling refresh takes: in a longer window a busy machine has longer gaps."""
+
 ORDINARY_TRIES: Final = 5
-"""A client with ordinary retries: so many tries, each with a time limit of a second, 20 ms apart."""
+"""A client with ordinary retries: so many tries, each with a time limit of a second (lab/writer.py)."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,14 @@ def watched(
 
 def quiet() -> None:
     """Do nothing."""
-    time.sleep(QUIET_S)
+    time.sleep(WINDOW_S)
+
+
+def once(work: Callable[[], object]) -> None:
+    """Do something in the middle of nothing."""
+    time.sleep(WINDOW_S / 2)
+    work()
+    time.sleep(WINDOW_S / 2)
 
 
 def expect_kept(writer: Writer) -> None:

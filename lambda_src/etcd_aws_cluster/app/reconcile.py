@@ -113,7 +113,7 @@ class Reconciler:
 
     def _loop(self, observer: Observer, executor: ActionExecutor, time_left: Callable[[], float]) -> RunReport:
         said: Decision | None = None
-        said_at = self._clock.monotonic()
+        since = self._clock.monotonic()  # when what is waited for began to be
         steps = failures = 0
         while True:
             began = self._clock.monotonic()
@@ -122,11 +122,13 @@ class Reconciler:
                 if observer.is_fresh:
                     do_chores(self._chores, view, self._telemetry)
                 decision = plan(view, self._policy)
+                if said is None or decision.reason is not said.reason:
+                    since = self._clock.monotonic()
                 if decision != said:
                     self._say(view, decision)
-                    said, said_at = decision, self._clock.monotonic()
+                    said = decision
                 steps += 1
-                pause = self._carry_out(executor, view, decision, self._pace.after(self._clock.monotonic() - said_at))
+                pause = self._carry_out(executor, view, decision, self._pace.after(self._clock.monotonic() - since))
             except GroupGoneError:
                 raise
             except AwsError as error:
@@ -161,10 +163,8 @@ class Reconciler:
                         return soon
                     case Outcome.REFUSED:
                         return _AFTER_A_REFUSAL
-            case Wait(look=Look.SOON):
+            case Wait(look=Look.SOON) | Refuse(look=Look.SOON):
                 return soon
-            case Refuse(look=Look.SOON):
-                return self._pace.etcd
             case Wait() | Refuse() | Settled():
                 return None
 
