@@ -10,7 +10,6 @@ import os
 import pkgutil
 import re
 import xml.etree.ElementTree as ET
-from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,17 +36,9 @@ class SignedService:
         self._name = name
         self._region = region
         self._credentials = credentials
-        self._endpoint = endpoint
-
-    # Made when first asked: most hosts ask one service.
-    @cached_property
-    def _url(self) -> str:
-        return f"{self._endpoint or f'https://{self._name}.{self._region}.{dns_suffix(self._region)}'}/"
-
-    @cached_property
-    def _transport(self) -> Transport:
+        self._url = f"{endpoint or f'https://{name}.{region}.{dns_suffix(region)}'}/"
         verify = os.environ.get("AWS_CA_BUNDLE") or True
-        return Transport(verify=verify, proxies=get_environ_proxies(self._url))
+        self._transport = Transport(verify=verify, proxies=get_environ_proxies(self._url))
 
     def post(self, body: str, headers: dict[str, str]) -> Answer:
         """Send a signed POST.

@@ -24,7 +24,9 @@ def between_looks_of_member(waited_s: float, fraction: float) -> float:
     return 0.2 + 0.1 * fraction if waited_s < MEMBER_FAST_PHASE_S else 2.0 + 3.0 * fraction
 
 
-def between_looks_of_proxy(looks: int, fraction: float, *, is_throttled: bool, is_of_many: bool) -> float:
+def between_looks_of_proxy(
+    looks: int, fraction: float, *, is_throttled: bool = False, is_of_many: bool = False
+) -> float:
     """Return the seconds after a proxy's `looks`-th look.
 
     GetParameter allows 40 a second. Many are spread over what 1,000 need at least, 25 s, and some more; those that have
