@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -64,11 +64,9 @@ def peak_of_all(command: Sequence[str], env: Mapping[str, str]) -> float:
     """
     process = subprocess.Popen(command, env=dict(env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0
-    over = threading.Event()
-    waiter = threading.Thread(target=lambda: (process.wait(), over.set()), daemon=True)
-    waiter.start()
-    while not over.wait(_LOOK_S):
+    while process.poll() is None:
         peak = max(peak, sum(_resident_kib(pid) for pid in _tree(process.pid)))
+        time.sleep(_LOOK_S)
     return peak / 1024
 
 

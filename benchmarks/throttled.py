@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -148,7 +149,7 @@ def boot(count: int, *, within_s: float, there_at: float, seed: int, agent: Call
                 done.append(time.monotonic())
 
             moments = sorted(random.uniform(0.0, within_s) for _ in range(count))  # noqa: S311  # no secret
-            time.run((moment, lambda number=number: start(number)) for number, moment in enumerate(moments))
+            time.run((moment, partial(start, number)) for number, moment in enumerate(moments))
     finally:
         random.setstate(before)
     return Outcome(tuple(sorted(done)), tuple(store.sent), tuple(store.served))

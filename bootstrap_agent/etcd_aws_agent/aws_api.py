@@ -47,7 +47,8 @@ class SignedService:
             UnavailableError: no answer, or no credentials.
         """
         request = AWSRequest("POST", self._url, headers=headers, data=body.encode())
-        SigV4Auth(self._credentials.current(), self._name, self._region).add_auth(request)
+        keys = self._credentials.current()
+        SigV4Auth(keys, self._name, self._region).add_auth(request)  # type: ignore[arg-type]  # it needs these three
         return self._transport.send(request)
 
     def failure(self, answer: Answer, code: str, message: str, *, action: str, subject: str) -> Exception:
