@@ -115,7 +115,7 @@ def _beside_the_seed(folder: Path, rounds: int, measured: Measured) -> None:
             _note("ours, apart, 3.4", measured.old_formed_apart, ours.form(apart_s=APART_S))
             ours.empty()
             _note("ours, 3.4", measured.old_formed, ours.form())
-            for leader in (False, True):
+            for leader in (False, True) * 2:
                 time.sleep(ETCD_SETTLES_S)
                 _note("ours, 3.4", measured.old_replaced[leader], ours.replace(leader=leader))
             time.sleep(ETCD_SETTLES_S)
