@@ -1,7 +1,7 @@
 """Counts what the shipped controller asks for: settled minutes and instance refreshes, in time that costs nothing.
 
-Handler, reconciler, planner, chores, adapters and boto3 are the shipped ones; AWS, the hosts and etcd are the fakes that
-the contract tests hold to the real ones. A host does what the agent does, with the agent's own pauses.
+Handler, reconciler, planner, chores, adapters and boto3 are the shipped ones; AWS, the hosts and etcd are the fakes
+that the contract tests hold to the real ones. A host does what the agent does, with the agent's own pauses.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from benchmarks.aws_in_memory import HOOKS, AwsInMemory, Call
 from etcd_aws_agent import backoff
 from etcd_aws_cluster import observability
 from etcd_aws_cluster.app.chores import Chore
@@ -43,8 +44,6 @@ from infra.names import METRICS_NAMESPACE
 from infra.settings import Settings
 from tests.pki import csr
 from tests.world import World
-
-from benchmarks.aws_in_memory import HOOKS, AwsInMemory, Call
 
 BOOT_S: Final = 45.0
 """From the launch to the agent's first look. Assumed: etcd is fetched and unpacked meanwhile."""
@@ -82,7 +81,7 @@ class Counts:
         etcd: Calls of the port by what was asked for.
         log_bytes: Of the function's own lines.
         metrics: Custom metrics that were published.
-        timeline: The function's calls, from the beginning of the stretch on.
+        timeline: All calls to AWS, the function's and the hosts', from the beginning of the stretch on.
     """
 
     seconds: float = 0.0
@@ -134,11 +133,13 @@ class CountedWorld(World):
     Args:
         size: Desired members.
         names: Whether it has DNS names.
+        boot_s: From a launch to the agent's first look.
     """
 
-    def __init__(self, *, size: int, names: bool = False) -> None:
+    def __init__(self, *, size: int, names: bool = False, boot_s: float = BOOT_S) -> None:
         super().__init__(desired=size)
         self.counts = Counts()
+        self._boot_s = boot_s
         self.aws = AwsInMemory(self.clock, self.group, self.store.parameters, prefix=_PREFIX)
         self.aws.on_request = lambda: self._messages.append(_event("parameter_change"))
         self._messages: list[str] = []
@@ -182,13 +183,13 @@ class CountedWorld(World):
 
     @contextmanager
     def _counting(self) -> Iterator[Counts]:
-        began, calls, hosts = self.clock.monotonic(), len(self.aws.calls), Counter(self.aws.of_hosts)
+        began, calls, of_hosts = self.clock.monotonic(), len(self.aws.calls), len(self.aws.of_hosts)
         counts = self.counts = Counts()
         yield counts
         counts.seconds = self.clock.monotonic() - began
-        counts.timeline = [Call(c.at - began, c.name) for c in self.aws.calls[calls:]]
-        counts.aws = Counter(c.name for c in counts.timeline)
-        counts.hosts = self.aws.of_hosts - hosts
+        function, hosts = self.aws.calls[calls:], self.aws.of_hosts[of_hosts:]
+        counts.timeline = sorted((Call(c.at - began, c.name) for c in (*function, *hosts)), key=lambda c: c.at)
+        counts.aws, counts.hosts = (Counter(c.name for c in some) for some in (function, hosts))
 
     # Time, messages and the function
 
@@ -253,7 +254,7 @@ class CountedWorld(World):
             self._known.add(instance_id)
             self.boots[instance_id] = False
             self._messages.append(_event("launch"))
-            self._at(BOOT_S, lambda i=instance_id: self._ask(i))  # type: ignore[misc]
+            self._at(self._boot_s, lambda i=instance_id: self._ask(i))  # type: ignore[misc]
 
     def _ask(self, instance_id: InstanceId) -> None:
         writer = f"arn:aws:sts::123456789012:assumed-role/{_ROLE}/{instance_id}"
