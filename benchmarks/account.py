@@ -17,7 +17,7 @@ from etcd_aws_cluster.app.execute import MOST_TRIES
 from etcd_aws_cluster.app.reconcile import Pace
 from etcd_aws_cluster.wiring import CLIENT_CONFIG
 
-ATTEMPTS: Final = CLIENT_CONFIG.retries["total_max_attempts"]
+ATTEMPTS: Final[int] = CLIENT_CONFIG.retries["total_max_attempts"]  # type: ignore[attr-defined]  # unknown to the stubs
 RETRY_AFTER_S: Final = 1
 LOOK_AGAIN_AFTER_S: Final = int(Pace().aws.total_seconds())
 TIMERS_SPREAD_S: Final = 1800
@@ -54,11 +54,13 @@ class Use:
 
     Attributes:
         mean: First tries a second.
+        tries: All of them, repeated ones included.
         peak: Tries in the busiest second, repeated ones included.
         throttled: Part of all tries that was refused.
     """
 
     mean: float
+    tries: int
     peak: int
     throttled: float
 
@@ -70,12 +72,14 @@ class Outcome:
     Attributes:
         uses: By the quota's name.
         missed: Part of the ticks that ended without a decision.
+        undone: Part of the chores' calls that failed twice, and were left to the next tick.
         failed: Part of the calls of refreshes and timers that failed twice, and were left to another look.
         runs_at_once: Settled runs in the busiest second, each counted for as many seconds as it took.
     """
 
     uses: Mapping[str, Use]
     missed: float
+    undone: float
     failed: float
     runs_at_once: int
 
@@ -120,7 +124,7 @@ class _Hour:
         self._of = {call: bucket for bucket in self._buckets for call in bucket.rate.calls}
         self.runs: defaultdict[int, Counter[_Run]] = defaultdict(Counter)
         self.singles: defaultdict[int, Counter[tuple[int, str]]] = defaultdict(Counter)
-        self.missed = self.failed = self.busiest = 0
+        self.missed = self.undone = self.failed = self.busiest = 0
 
     def go(self) -> dict[str, Use]:
         for second in range(self._seconds):
@@ -132,6 +136,7 @@ class _Hour:
         return {
             bucket.rate.name: Use(
                 mean=bucket.wanted / self._seconds,
+                tries=bucket.asked,
                 peak=max(bucket.by_second.values(), default=0),
                 throttled=bucket.refused / bucket.asked if bucket.asked else 0.0,
             )
@@ -166,6 +171,7 @@ class _Hour:
         if run.attempt + 1 < ATTEMPTS:
             self.runs[second + RETRY_AFTER_S][_Run(run.stage, run.looks, run.attempt + 1)] += runs
         elif run.stage >= self._load.deciding:
+            self.undone += runs
             here[_Run(run.stage + 1, run.looks)] += runs
         elif run.looks + 1 < MOST_TRIES:
             self.runs[second + LOOK_AGAIN_AFTER_S][_Run(0, run.looks + 1)] += runs
@@ -207,9 +213,11 @@ def simulate(
                 hour.singles[began + second][0, call] += 1
     ticks, calls = (sum(each.total() for each in asked.values()) for asked in (hour.runs, hour.singles))
     uses = hour.go()
+    chores = (ticks - hour.missed) * (len(load.tick) - load.deciding)
     return Outcome(
         uses=uses,
         missed=hour.missed / ticks if ticks else 0.0,
+        undone=hour.undone / chores if chores else 0.0,
         failed=hour.failed / calls if calls else 0.0,
         runs_at_once=hour.busiest,
     )

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import boto3.session
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from etcd_aws_cluster.core.model import InstanceId, Result, Transition
 from etcd_aws_cluster.wiring import CLIENT_CONFIG
@@ -72,7 +73,7 @@ class AwsInMemory:
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - any of boto3's clients
         """Return a real client; its calls end here, after botocore has checked and serialised them."""
-        client = self._session.client(service, config=CLIENT_CONFIG)
+        client: Any = self._session.client(service, config=CLIENT_CONFIG)  # type: ignore[call-overload]  # one of its names
 
         def note(params: Mapping[str, Any], context: dict[str, Any], **_: object) -> None:
             context["asked"] = params
@@ -207,4 +208,4 @@ def _action(asked: Answer) -> tuple[InstanceId, Transition]:
 
 
 def _response(status: int) -> AWSResponse:
-    return AWSResponse("memory://", status, {}, None)
+    return AWSResponse("memory://", status, HTTPHeaders(), None)

@@ -13,7 +13,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,7 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from benchmarks.aws_in_memory import HOOKS, AwsInMemory, Call
+from benchmarks.counts import CountedMembers, Counts, function_log
 from etcd_aws_agent import backoff
 from etcd_aws_cluster import observability
 from etcd_aws_cluster.app.chores import Chore
@@ -35,7 +35,7 @@ from etcd_aws_cluster.aws.hosted_zone import HostedZone
 from etcd_aws_cluster.aws.parameter_store import SsmRecordStore
 from etcd_aws_cluster.aws.secrets import SecretsManagerVault
 from etcd_aws_cluster.core.dns import SERVICES, Domain
-from etcd_aws_cluster.core.model import InstanceId, MemberId, Reading
+from etcd_aws_cluster.core.model import InstanceId
 from etcd_aws_cluster.handler import respond
 from etcd_aws_cluster.pki.authorities import Authorities
 from etcd_aws_cluster.pki.desk import CertificateDesk
@@ -55,76 +55,6 @@ _ROLE: Final = "etcd-hosts"
 _EVENTS: Final = Path(__file__).parents[1] / "tests" / "events"
 _DEFAULTS: Final = Settings.from_context({})
 TICK_S: Final = 60.0 * _DEFAULTS.timing.tick_interval_min
-# What the Lambda context adds to each line of the log, as inject_lambda_context does.
-_CONTEXT: Final = {
-    "cold_start": False,
-    "function_name": "etcd-aws-cluster-etcd-ControllerFunction8A2B1C3D-0123456789AB",
-    "function_memory_size": str(_DEFAULTS.controller.function_memory_mib),
-    "function_arn": "arn:aws:lambda:us-east-1:123456789012:function:"
-    "etcd-aws-cluster-etcd-ControllerFunction8A2B1C3D-0123456789AB",
-    "function_request_id": "00000000-0000-0000-0000-000000000000",
-    "xray_trace_id": "1-00000000-000000000000000000000000",
-}
-
-
-@dataclass
-class Counts:
-    """What a stretch of time took.
-
-    Attributes:
-        seconds: Its length.
-        runs: Of the function.
-        busy_s: What the runs took of it, pauses included; calls take no time here.
-        messages: That went through the queue.
-        aws: Calls of the function by service and operation.
-        hosts: The same of the hosts.
-        etcd: Calls of the port by what was asked for.
-        log_bytes: Of the function's own lines.
-        metrics: Custom metrics that were published.
-        timeline: All calls to AWS, the function's and the hosts', from the beginning of the stretch on.
-    """
-
-    seconds: float = 0.0
-    runs: int = 0
-    busy_s: float = 0.0
-    messages: int = 0
-    aws: Counter[str] = field(default_factory=Counter)
-    hosts: Counter[str] = field(default_factory=Counter)
-    etcd: Counter[str] = field(default_factory=Counter)
-    log_bytes: int = 0
-    metrics: frozenset[str] = frozenset()
-    timeline: list[Call] = field(default_factory=list)
-
-
-class _Members:
-    """The fake etcd, whose calls are counted and whose answers have all that a 3.5 with TLS tells."""
-
-    def __init__(self, world: CountedWorld) -> None:
-        self._world = world
-
-    def read(self, endpoint: str) -> Reading:
-        self._world.counts.etcd["read"] += 1
-        reading = self._world.etcd.read(endpoint)
-        if reading.cluster_id is None:
-            return reading
-        ends_at = self._world.clock.now() + 100_000
-        return replace(reading, database_bytes=20_480, alarms=frozenset(), certificate_ends_at=ends_at)
-
-    def add_member(self, endpoint: str, peer_url: str, *, as_learner: bool) -> None:
-        self._world.counts.etcd["add"] += 1
-        self._world.etcd.add_member(endpoint, peer_url, as_learner=as_learner)
-
-    def promote_member(self, endpoint: str, member_id: MemberId) -> None:
-        self._world.counts.etcd["promote"] += 1
-        self._world.etcd.promote_member(endpoint, member_id)
-
-    def remove_member(self, endpoint: str, member_id: MemberId) -> None:
-        self._world.counts.etcd["remove"] += 1
-        self._world.etcd.remove_member(endpoint, member_id)
-
-    def move_leadership(self, endpoint: str, target: MemberId) -> None:
-        self._world.counts.etcd["move leadership"] += 1
-        self._world.etcd.move_leadership(endpoint, target)
 
 
 class CountedWorld(World):
@@ -236,7 +166,8 @@ class CountedWorld(World):
         self._out.seek(0)
         self._out.truncate()
         event = {"Records": [{"messageId": f"{n:036}", "body": body, "attributes": {}} for n, body in enumerate(batch)]}
-        respond(SQSEvent(event), self._controller, lambda: end - self.clock.monotonic())
+        with function_log(self._out):
+            respond(SQSEvent(event), self._controller, lambda: end - self.clock.monotonic())
         self.check_promises()
         metrics = self._metrics
         published = json.dumps(metrics.serialize_metric_set(), separators=(",", ":"))
@@ -282,13 +213,10 @@ class CountedWorld(World):
         group = AutoScalingInstanceGroup(
             autoscaling=self.aws.client("autoscaling"), ec2=self.aws.client("ec2"), name="etcd", hook_names=HOOKS
         )
-        logger = observability.logger
-        logger.registered_handler.stream = self._out  # type: ignore[attr-defined]  # logging.Handler does not say
-        logger.append_keys(**_CONTEXT)
         self._metrics.clear_metrics()
-        telemetry = observability.Telemetry(logger=logger, metrics=self._metrics, cluster="etcd")
+        telemetry = observability.Telemetry(logger=observability.logger, metrics=self._metrics, cluster="etcd")
         reconciler = Reconciler(
-            members=_Members(self),
+            members=CountedMembers(self.etcd, self.clock, lambda: self.counts),
             group=group,
             store=SsmRecordStore(ssm=self.aws.client("ssm"), prefix=_PREFIX),
             clock=self.clock,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from benchmarks.account import Outcome
-from benchmarks.counted import BOOT_S, Counts
+from benchmarks.counted import BOOT_S
+from benchmarks.counts import Counts
 from benchmarks.figures import table
 from benchmarks.prices import PRICES, Month, bill, bill_of
 from benchmarks.quotas import NUMBERS, RATES
@@ -140,9 +141,10 @@ def _of_booting(told: Told) -> str:
     changes = sum(calls for name, calls in told.named.refresh.aws.items() if name.startswith("route53:"))
     return (
         "A settled tick calls neither Secrets Manager nor KMS: the CA is read at a cold start, and remembered. "
-        f"DNS names add {zone} calls an hour to Route 53, and {changes} in a refresh of three. Each host reads one parameter an "
-        f"hour: is its certificate due? Where hosts take {SLOW_BOOT_S:.0f} s to boot instead of {BOOT_S:.0f} s, a "
-        f"refresh of three makes {slow:,} calls instead of {fast:,}: AWS is looked at each 2 s while a newcomer is "
+        f"DNS names add {zone} calls an hour to Route 53, and {changes} in a refresh of three. Each host reads one "
+        "parameter an hour: is its certificate due? Where hosts take "
+        f"{SLOW_BOOT_S:.0f} s to boot instead of {BOOT_S:.0f} s, a refresh of three makes {slow:,} calls instead of "
+        f"{fast:,}: AWS is looked at each 2 s while a newcomer is "
         "awaited. Members are then read each 100 ms; here calls take no time, on AWS there are fewer such reads."
     )
 
@@ -177,15 +179,19 @@ def _rates(told: Told) -> str:
 
 
 def _ticks(told: Told) -> str:
-    return table(("ticks without a decision", *(f"{n:,}" for n in told.accounts)), _missed(told))
+    head = ("ticks lost, chores' calls left undone", *(f"{n:,}" for n in told.accounts))
+    rows = [
+        [f"{ticks}, {what}", *(_lost(told.outcomes[n, aligned, refreshing]) for n in told.accounts)]
+        for aligned, ticks in ((False, "spread over the minute"), (True, "all in one second"))
+        for refreshing, what in ((False, "settled"), (True, "all refreshed within 8 h"))
+    ]
+    polling_less = (_lost(told.polling_less[n]) for n in told.accounts)
+    rows.append(["spread, settled, if requests were looked for only when an event tells of one", *polling_less])
+    return table(head, rows)
 
 
-def _missed(told: Told) -> Iterator[list[str]]:
-    for aligned, ticks in ((False, "ticks spread over the minute"), (True, "all ticks in one second")):
-        for refreshing, what in ((False, "settled"), (True, "all refreshed within 8 h")):
-            yield [f"{ticks}, {what}", *(f"{told.outcomes[n, aligned, refreshing].missed:.1%}" for n in told.accounts)]
-    polling_less = (f"{told.polling_less[n].missed:.1%}" for n in told.accounts)
-    yield ["spread, settled, if requests were looked for only when an event tells of one", *polling_less]
+def _lost(outcome: Outcome) -> str:
+    return f"{outcome.missed:.1%}, {outcome.undone:.1%}"
 
 
 def _of_app(told: Told) -> str:
@@ -194,11 +200,11 @@ def _of_app(told: Told) -> str:
     at_once = told.outcomes[_SOME, True, False].uses[reads].throttled
     of_app = told.app.uses[writes]
     return (
-        f"No tick was lost up to {spread:,} settled clusters with ticks spread, up to {aligned:,} with all in one second "
-        f"(of the sizes in the picture). {_SOME} in one second have {at_once:.0%} of their tries at Parameter Store's reads "
-        f"refused, and get through by trying again. An app's {told.app_size} clusters, refreshed at the same time, "
-        f"have {of_app.throttled:.0%} of their tries at PutParameter refused, {told.app.failed:.1%} of all the hour's "
-        "single calls twice; the look 2 s later makes those."
+        f"Of the sizes in the picture {spread:,} settled clusters is the largest that loses no tick with ticks spread, "
+        f"{aligned:,} with all in one second. Of {_SOME} in one second {at_once:.0%} of the tries at Parameter Store's "
+        f"reads are refused, and all get through by trying again. An app's {told.app_size} clusters, refreshed at the "
+        f"same time, have {of_app.throttled:.0%} of their tries at PutParameter refused; {told.app.failed:.1%} of the "
+        "calls are refused twice, which the run's next look, 2 s later, makes good."
     )
 
 
@@ -236,9 +242,9 @@ def _of_metrics(told: Told) -> str:
     least = sum(items[name] for name in ("Lambda", "log", "queue", "traces"))
     return (
         f"What is watched costs more than what runs: metrics, dashboard and alarms are "
-        f"{(items['metrics'] + items['dashboard'] + items['alarms']) / sum(items.values()):.0%} of it, runs, messages, "
-        f"traces and logs ${least:.2f}. Of {settled.metrics} metrics {settled.metrics - shown} have an alarm; the other "
-        f"{shown} are for the dashboard: both together are ${saved:.2f}, of which `etcd:dashboard=false` saves "
+        f"{(items['metrics'] + items['dashboard'] + items['alarms']) / sum(items.values()):.0%} of it; runs, messages, "
+        f"traces and logs are ${least:.2f}. Of {settled.metrics} metrics {settled.metrics - shown} have an alarm, the "
+        f"other {shown} are for the dashboard: both together are ${saved:.2f}, of which `etcd:dashboard=false` saves "
         f"${PRICES['dashboard'].dollars:.2f}."
     )
 
