@@ -113,6 +113,9 @@ RATES: Final = (
     ),
 )
 
+HIGHER_BY_PATH: Final = 100
+"""GetParametersByPath a second where an account pays for Parameter Store's higher throughput; the same page."""
+
 _VPC = f"{_DOCS}/vpc/latest/userguide/amazon-vpc-limits.html"
 _LAMBDA = f"{_DOCS}/lambda/latest/dg/gettingstarted-limits.html"
 NUMBERS: Final = (
@@ -140,7 +143,7 @@ NUMBERS: Final = (
         source=f"{_DOCS}/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html",
     ),
     Number(
-        name="hosted zones (with names, without a zone of one's own)",
+        name="hosted zones, with DNS names",
         things=("zone of names",),
         most=500,
         source=f"{_DOCS}/Route53/latest/DeveloperGuide/DNSLimitations.html",

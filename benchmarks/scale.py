@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from benchmarks import scale_pictures, scale_words
+from benchmarks import scale_pictures, scale_told, scale_words
 from benchmarks.account import Load, Outcome, binds_at, evenly, simulate
 from benchmarks.figures import Figures
 from benchmarks.part import Goal, Part, Row
@@ -68,7 +68,7 @@ def run(rounds: int) -> Part:
     binding = {rate.name: binds_at(load, rate) for rate in RATES}
     zone_calls = sum(calls for name, calls in named.settled.aws.items() if name.startswith("route53:"))
     binding |= {rate.name: rate.per_s * 3600 / zone_calls for rate in RATES if rate.name.startswith("Route 53")}
-    told = scale_words.Told(
+    told = scale_told.Told(
         clusters=clusters,
         named=named,
         slow=slow,
@@ -86,8 +86,8 @@ def run(rounds: int) -> Part:
     return Part(
         rows=_rows(three, outcomes, settled, weekly),
         text=scale_words.text(told),
-        pictures=_pictures(three, fits, settled),
-        raw=scale_words.raw(told),
+        pictures=_pictures(load, binding, fits, settled),
+        raw=scale_told.raw(told),
     )
 
 
@@ -138,25 +138,19 @@ def _row(
     return Row(what, unit, Figures.of([ours]), against, Figures.of([its]), goal, digits)
 
 
-def _pictures(three: Cluster, fits: Mapping[str, float], settled: Month) -> dict[str, str]:
-    load = three.load
-    drawn = {rate.name: [n / binds_at(load, rate) for n in SIZES] for rate in RATES if binds_at(load, rate) < 1e6}  # noqa: PLR2004 - beyond any account
-    things_ = {
-        name: [n / most for n in SIZES]
-        for name, most in sorted(fits.items(), key=lambda item: item[1])
-        if name not in NETWORK
+def _pictures(load: Load, binding: Mapping[str, float], fits: Mapping[str, float], settled: Month) -> dict[str, str]:
+    spread, aligned = ([simulate(load, RATES, clusters=n, aligned=each) for n in SIZES] for each in (False, True))
+    lost = {
+        "ticks lost, spread\nover the minute": [outcome.missed for outcome in spread],
+        "ticks lost, all\nin one second": [outcome.missed for outcome in aligned],
+        "chores' calls left\nundone, spread": [outcome.undone for outcome in spread],
     }
-    missed = {
-        "ticks spread over the minute": [simulate(load, RATES, clusters=n).missed for n in SIZES],
-        "all in one second": [simulate(load, RATES, clusters=n, aligned=True).missed for n in SIZES],
-        "spread, without looking for requests each tick": [
-            simulate(without_polling(load), RATES, clusters=n).missed for n in SIZES
-        ],
-    }
+    rates = {name: most for name, most in binding.items() if most != float("inf")}
+    numbers = {name: most for name, most in fits.items() if name not in NETWORK}
     bills = {
         f"{n:,}": {name: dollars / n for name, dollars in bill_of(settled, n).items() if dollars} for n in ACCOUNTS
     }
     return {
-        "scale-quotas": scale_pictures.quotas(SIZES, drawn, things_, missed),
+        "scale-quotas": scale_pictures.quotas(SIZES, rates, numbers, lost),
         "scale-cost": scale_pictures.costs(bills),
     }

@@ -3,62 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from benchmarks.account import Outcome
 from benchmarks.counted import BOOT_S
 from benchmarks.counts import Counts
 from benchmarks.figures import table
-from benchmarks.prices import PRICES, Month, bill, bill_of
+from benchmarks.prices import PRICES, bill, bill_of
 from benchmarks.quotas import NUMBERS, RATES
-from benchmarks.scale_model import SLOW_BOOT_S, WARM_TICK_S, Cluster
+from benchmarks.scale_design import design
+from benchmarks.scale_model import SLOW_BOOT_S, WARM_TICK_S
+from benchmarks.scale_told import Told
 
 _READ: Final = "ssm:GetParameters"
 _WRITE: Final = "ssm:PutParameter"
 _SOME: Final = 100
 _NEVER: Final = 1e6
 """More clusters than anybody has: not worth a figure."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """Everything that was found.
-
-    Attributes:
-        clusters: Of different sizes, the first of three.
-        named: One of three with DNS names.
-        slow: One of three whose hosts take long to boot.
-        months: By what the month is like; the first is settled, the second has a refresh a week.
-        calls: AWS calls of each of these months.
-        fits: Clusters that fit, by quota of numbers.
-        binding: Settled clusters that use all of it, by quota of rates.
-        outcomes: By clusters, whether ticks are aligned, and whether all are refreshed within a working day.
-        app: An app's clusters, of ``app_size``, all refreshed at once.
-        polling_less: The same settled hours without the polling of requests, by clusters.
-        most_without_loss: Most settled clusters of which no tick was lost: ticks spread, and all in one second.
-        has: Things of one cluster.
-    """
-
-    clusters: Sequence[Cluster]
-    named: Cluster
-    slow: Cluster
-    months: Mapping[str, Month]
-    calls: Sequence[float]
-    fits: Mapping[str, float]
-    binding: Mapping[str, float]
-    outcomes: Mapping[tuple[int, bool, bool], Outcome]
-    app: Outcome
-    app_size: int
-    polling_less: Mapping[int, Outcome]
-    most_without_loss: Sequence[int]
-    has: Mapping[str, float]
-
-    @property
-    def accounts(self) -> list[int]:
-        """The numbers of clusters that were simulated."""
-        return sorted({clusters for clusters, _, _ in self.outcomes})
 
 
 def text(told: Told) -> str:
@@ -80,31 +42,10 @@ def text(told: Told) -> str:
             _bills(told),
             _of_metrics(told),
             _prices(),
+            "### What the design does about it",
+            design(told),
         )
     )
-
-
-def raw(told: Told) -> dict[str, Any]:
-    """Return every figure, as JSON can hold it."""
-    return {
-        "clusters": [
-            {"size": c.size, "tick": c.tick, "settled": _counts(c.settled), "refresh": _counts(c.refresh)}
-            for c in told.clusters
-        ],
-        "things": dict(told.has),
-        "clusters that fit": _finite(told.fits),
-        "clusters that use a rate up": _finite(told.binding),
-        "outcomes": [
-            {"clusters": n, "aligned": aligned, "refreshing": refreshing, **asdict(outcome)}
-            for (n, aligned, refreshing), outcome in told.outcomes.items()
-        ],
-        "an app refreshed at once": asdict(told.app),
-        "without polling": {str(n): asdict(outcome) for n, outcome in told.polling_less.items()},
-        "bills": {name: bill(month) for name, month in told.months.items()},
-        "rates": [{**asdict(rate), "calls": sorted(rate.calls)} for rate in RATES],
-        "numbers": [asdict(number) for number in NUMBERS],
-        "prices": [asdict(price) for price in PRICES.values()],
-    }
 
 
 def _calls(told: Told) -> str:
@@ -251,17 +192,10 @@ def _of_metrics(told: Told) -> str:
 
 def _prices() -> str:
     listed = ", ".join(f"[{price.of}]({price.source}) {price.dollars:g}" for price in PRICES.values())
-    return f"Prices: {listed}. A warm tick is taken as {WARM_TICK_S * 1000:.0f} ms."
-
-
-def _counts(counts: Counts) -> dict[str, Any]:
-    told = {key: getattr(counts, key) for key in ("seconds", "runs", "busy_s", "messages", "log_bytes")}
-    calls = {key: dict(getattr(counts, key)) for key in ("aws", "hosts", "etcd")}
-    return {**told, **calls, "metrics": sorted(counts.metrics)}
-
-
-def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: None if value == float("inf") else value for name, value in values.items()}
+    return (
+        f"Prices: {listed}. A warm tick is taken as {WARM_TICK_S * 1000:.0f} ms. The queue's part is mostly Lambda's "
+        "polling of an idle queue, five polls each 20 s (assumed)."
+    )
 
 
 def _number(clusters: float) -> str:
