@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from benchmarks.account import Load
-from benchmarks.counted import BOOT_S, TICK_S, CountedWorld, Counts
+from benchmarks.counted import BOOT_S, TICK_S, CountedWorld
+from benchmarks.counts import Counts
 from benchmarks.prices import SECONDS_A_MONTH, Month
 from infra.names import METRICS_NAMESPACE
 from infra.settings import Settings
