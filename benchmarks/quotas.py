@@ -1,7 +1,7 @@
 """What AWS allows one account in one region: rates of calls, and numbers of things.
 
 Default values, us-east-1, as of ``LOOKED_UP``, from stored copies of the pages that each names. Where AWS tells no
-figure, one is assumed and says so. Most can be raised on request.
+figure, or the page was not at hand, one is assumed and says so. Most can be raised on request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Rate:
         calls: Service and operation of the calls that share it.
         per_s: Tokens that come back in a second.
         burst: Tokens that it holds.
-        is_assumed: AWS tells no figure, or not of this call.
+        is_assumed: AWS tells no figure, or it was not found.
     """
 
     name: str
@@ -72,7 +72,7 @@ RATES: Final = (
     Rate(
         name="Parameter Store, reads",
         calls=SSM_READS,
-        per_s=40,  # shared by the three
+        per_s=40,  # shared by the three; quoted from the page in articles, the page itself was not at hand
         burst=40,
         source=f"{_DOCS}/general/latest/gr/ssm.html",
     ),
@@ -82,6 +82,7 @@ RATES: Final = (
         per_s=3,
         burst=3,
         source=f"{_DOCS}/general/latest/gr/ssm.html",
+        is_assumed=True,  # from memory of that page, which was not at hand
     ),
     Rate(
         name="Auto Scaling, all calls",
@@ -167,7 +168,6 @@ NUMBERS: Final = (
         things=("stack",),
         most=2_000,
         source=f"{_DOCS}/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html",
-        is_assumed=True,  # the copy that was read is of an older time, and says 200
     ),
 )
 NETWORK: Final = frozenset({"VPCs", "Elastic IP addresses"})

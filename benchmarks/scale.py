@@ -106,7 +106,7 @@ def _rows(
         _row("AWS calls of a settled tick", "calls", len(three.tick), "what a decision needs", deciding, digits=0),
         *(
             _row(
-                f"Parameter Store reads, busiest second, {n:,} settled",
+                f"tries at Parameter Store's reads, busiest second, {n:,} settled",
                 "1/s",
                 outcomes[n, False, False].uses[reads.name].peak,
                 "its quota",
