@@ -82,7 +82,7 @@ RATES: Final = (
         per_s=3,
         burst=3,
         source=f"{_DOCS}/general/latest/gr/ssm.html",
-        is_assumed=True,  # from memory of that page, which was not at hand
+        is_assumed=True,  # the agent is made for that figure; no copy of the page was at hand
     ),
     Rate(
         name="Auto Scaling, all calls",
