@@ -17,7 +17,7 @@ from lab.paths import LabError
 from lab.site import LabState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _T = TypeVar("_T")
 _POLL_S: Final = 0.05
@@ -220,6 +220,16 @@ class Observed:
 
     def _how_things_stand(self) -> str:
         try:
-            return str(self.instances())
+            return f"{self.instances()}; the controller's last decision: {last_decision(self.function_log())}"
         except Exception as error:  # noqa: BLE001  # only words for a message that is raised anyway
             return f"nothing can be said ({error})"
+
+
+def last_decision(log: Sequence[str]) -> str:
+    """What the controller decided last and why, and what it could not read, for a message."""
+    for line in reversed(log):
+        if line.startswith("{") and (entry := json.loads(line)).get("message") == "decision":
+            said = " ".join(str(entry.get(name, "")) for name in ("timestamp", "kind", "reason", "detail"))
+            problems = entry.get("problems")
+            return f"{said}; it could not read {problems}" if problems else said
+    return "none"

@@ -212,6 +212,7 @@ def test_a_learner_which_lets_nobody_log_in_is_read_and_promoted(with_users: Sec
         eventually(lambda: cluster.read(newcomer).is_linearizable)
         settled(lambda: ours.remove_member(cluster.endpoint, member.member_id))
     with_users.etcd.kill(newcomer)
+    assert learner is not None
     assert (learner.is_learner, learner.member_id) == (True, member.member_id)
 
 
