@@ -92,9 +92,8 @@ mutants: dev ## which changes to the core no unit test notices (docs/mutants.md)
 	@cd build/mutants && mutmut results | grep -v ': caught by type check' || true
 	@cd build/mutants && mutmut results --all true | sed 's/.*: //' | sort | uniq -c
 
-bench: dev ## formation and replacement against doing it by hand and against the seed's way
-	python -m benchmarks.cluster
-	python benchmarks/agent.py
+bench: dev ## one table: against the seed, against doing it by hand, against the floor (docs/performance.md)
+	python -m benchmarks
 
 dashboard: dev ## draw docs/dashboard.svg anew
 	python -m infra.dashboard_picture

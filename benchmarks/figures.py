@@ -12,11 +12,11 @@ class Figures:
     """What one way took, run by run.
 
     Attributes:
-        seconds: one for each run that came to its end.
+        values: one for each run that came to its end, in the unit of whoever measured.
         tries: how many runs there were.
     """
 
-    seconds: tuple[float, ...]
+    values: tuple[float, ...]
     tries: int
 
     @classmethod
@@ -27,8 +27,8 @@ class Figures:
 
     @property
     def median(self) -> float | None:
-        """The median in seconds; None if no run came to its end."""
-        return statistics.median(self.seconds) if self.seconds else None
+        """The median; None if no run came to its end."""
+        return statistics.median(self.values) if self.values else None
 
     def __str__(self) -> str:
         return f"{self:.2f}"
@@ -37,9 +37,9 @@ class Figures:
         """Return ``median [fastest-slowest]``, and how many runs never came to their end."""
         if self.median is None:
             return f"never ({self.tries} of {self.tries} runs)"
-        median, fastest, slowest = (format(each, spec) for each in (self.median, min(self.seconds), max(self.seconds)))
+        median, fastest, slowest = (format(each, spec) for each in (self.median, min(self.values), max(self.values)))
         shown = f"{median} [{fastest}-{slowest}]"
-        missing = self.tries - len(self.seconds)
+        missing = self.tries - len(self.values)
         return f"{shown}, never in {missing} of {self.tries}" if missing else shown
 
 
