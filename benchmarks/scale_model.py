@@ -14,8 +14,8 @@ from benchmarks.prices import SECONDS_A_MONTH, Month
 from infra.names import METRICS_NAMESPACE
 from infra.settings import Settings
 
-WARM_TICK_S: Final = 0.050
-"""python -m benchmarks.warm_ticks, 2026-11-27, 2 cores: 0.050 [0.035-0.104], 41 runs."""
+WARM_TICK_S: Final = 0.054
+"""python -m benchmarks.warm_ticks, 2026-11-27, 2 cores under load: 0.054 [0.034-0.163], 41 runs."""
 DECIDING: Final = frozenset({"ssm:GetParameters", "autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"})
 """What no controller of such a group does without: its own record, the group, the instances' addresses and states."""
 REFRESHES_A_MONTH: Final = SECONDS_A_MONTH / (7 * 24 * 3600)
