@@ -132,7 +132,7 @@ class Cluster:
 
     def gaps(self) -> Gaps:
         """Write all the time: while nothing happens, over one bare leadership transfer, over a rolling refresh."""
-        with Writer(lambda: [each.client_url for each in self._running]) as writer:
+        with Writer(lambda: [each.client_url for each in self._running], pause_s=0.0) as writer:
             time.sleep(1.0)
             still = watched(writer, quiet)
             transfer = watched(writer, lambda: once(self._transfer))

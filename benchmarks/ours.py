@@ -104,7 +104,7 @@ class Ours:
     def gaps(self) -> Gaps:
         """Write all the time: while nothing happens, over one bare leadership transfer, over an instance refresh."""
         self._urls = self._lab.client_urls()
-        with Writer(lambda: self._urls, self._lab.tls) as writer:
+        with Writer(lambda: self._urls, self._lab.tls, pause_s=0.0) as writer:
             time.sleep(1.0)
             still = watched(writer, quiet)
             transfer = watched(writer, lambda: once(self._transfer))

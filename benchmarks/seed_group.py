@@ -100,7 +100,7 @@ class SeedGroup:
                     serving.append(host.etcd)
                 took.append(time.monotonic() - began)
 
-            with Writer(lambda: [each.client_url for each in serving]) as writer:
+            with Writer(lambda: [each.client_url for each in serving], pause_s=0.0) as writer:
                 time.sleep(1.0)
                 seen = watched(writer, all_in_turn, lambda began: [Mark(at - began, what) for at, what in told])
             if took[0] is not None:

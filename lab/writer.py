@@ -68,11 +68,16 @@ class Writer:
     Args:
         endpoints: asked for client URLs whenever a write fails: members come and go.
         tls: for https URLs.
+        pause_s: seconds between an acknowledgement and the next write. Without any, a lab's etcds leave no processor to
+            what else goes on.
     """
 
-    def __init__(self, endpoints: Callable[[], Sequence[str]], tls: ClientTls | None = None) -> None:
+    def __init__(
+        self, endpoints: Callable[[], Sequence[str]], tls: ClientTls | None = None, *, pause_s: float = 0.03
+    ) -> None:
         self._endpoints = endpoints
         self._tls = tls
+        self._pause_s = pause_s
         self._stop = threading.Event()
         self._began = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -137,3 +142,4 @@ class Writer:
                 self._began.set()
                 began, tries = time.monotonic(), 1
                 number += 1
+                self._stop.wait(self._pause_s)
