@@ -40,7 +40,7 @@ def unpacked(archive: str) -> tuple[str, bool]:
 
 
 if __name__ == "__main__":
-    # Nothing of what is imported is garbage; looking for it takes a fifth of the start-up time.
+    # Nothing of what is imported is garbage; looking for it takes a fifth of the start-up time, now or later.
     gc.disable()
     home, is_to_stay = unpacked(os.path.abspath(sys.path[0]))
     sys.path[0] = os.path.join(home, "lib")
@@ -50,7 +50,7 @@ if __name__ == "__main__":
     gc.enable()
     code = main()
     if is_to_stay:
-        # Nor is there anything to tidy up at the end, which takes a tenth of the time.
+        # Nor is there anything to tidy up at the end, which takes some milliseconds.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from etcd_aws_agent import credentials
 from etcd_aws_agent.credentials import ROLE_GOOD_FOR_S, CredentialChain, Keys
 from etcd_aws_agent.errors import UnavailableError
 from tests.unit.agent.fake_aws import FakeAws, Scripted, Server
@@ -47,7 +46,7 @@ def test_those_of_the_role_are_read_once_and_again_after_five_minutes(
     chain: CredentialChain, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(credentials.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
 
     assert chain.current() == chain.current() == Keys("ROLEKEY", "s", "session")
     assert aws.paths().count(ROLE_PATH) == 1
