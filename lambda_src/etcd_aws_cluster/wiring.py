@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import boto3.session
 from botocore.config import Config
 
 from .app.chores import Chore
@@ -23,6 +22,7 @@ from .aws.hook_watch import HookWatch
 from .aws.hosted_zone import HostedZone
 from .aws.parameter_store import SsmRecordStore
 from .aws.secrets import SecretReader, SecretsManagerVault
+from .aws.session import Session
 from .core.model import Transition
 from .etcd.client import EtcdClient
 from .etcd.login import Login, parse_user
@@ -85,10 +85,10 @@ def controller() -> Controller:
     Raises:
         SettingError: A setting is missing or wrong.
     """
-    return build(Settings.from_environ(os.environ), boto3.session.Session())
+    return build(Settings.from_environ(os.environ), Session())
 
 
-def build(settings: Settings, session: boto3.session.Session) -> Controller:
+def build(settings: Settings, session: Session) -> Controller:
     """Put a controller together; nothing is called yet."""
     telemetry = Telemetry(logger=logger, metrics=metrics, cluster=settings.cluster_name)
     cluster = reach(settings, session, telemetry)
@@ -131,7 +131,7 @@ class Cluster:
     chores: Sequence[Chore]
 
 
-def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemetry) -> Cluster:
+def reach(settings: Settings, session: Session, telemetry: Telemetry) -> Cluster:
     """Put together what reaches a cluster; nothing is called yet."""
     ssm = session.client("ssm", config=CLIENT_CONFIG)
     secrets_manager = functools.cache(lambda: session.client("secretsmanager", config=CLIENT_CONFIG))
@@ -213,7 +213,7 @@ def _pki(
     return _Pki(tls=identity.ClientIdentity(issue, now=clock.now), chores=(desk,))
 
 
-def _chores(settings: Settings, session: boto3.session.Session) -> list[Chore]:
+def _chores(settings: Settings, session: Session) -> list[Chore]:
     """What the controller does besides, by the settings that ask for it."""
     chores: list[Chore] = []
     if settings.domain:

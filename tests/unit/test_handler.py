@@ -306,7 +306,7 @@ class Deployed:
 
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
-    """Set the function's environment, and have boto3 make clients whose answers are scripted."""
+    """Set the function's environment, and have clients made whose answers are scripted."""
     settings = {
         "CLUSTER_NAME": "etcd",
         "PARAMETER_PREFIX": "/etcd-aws-cluster/etcd",
@@ -323,7 +323,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
         def client(self, service: str, **_: object) -> object:
             return clients[service]
 
-    monkeypatch.setattr("boto3.session.Session", Session)
+    monkeypatch.setattr(wiring, "Session", Session)
     monkeypatch.setattr(observability.metrics.provider, "namespace", "EtcdAwsCluster")
     wiring.controller.cache_clear()
     with scripted(clients["ssm"]) as ssm, scripted(clients["autoscaling"]) as autoscaling:

@@ -7,17 +7,17 @@ import subprocess
 import sys
 from typing import Any
 
-import boto3.session
 import botocore.session
 import pytest
 
+from etcd_aws_cluster.aws.session import Session
 from etcd_aws_cluster.settings import Settings
 from etcd_aws_cluster.wiring import SystemClock, build
 from tests.unit.test_settings import ARN, AUTOMATIC, REQUIRED
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> tuple[boto3.session.Session, list[str]]:
+def session(monkeypatch: pytest.MonkeyPatch) -> tuple[Session, list[str]]:
     """A session, and the services that clients were made for."""
     made: list[str] = []
     session = botocore.session.get_session()
@@ -31,7 +31,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> tuple[boto3.session.Session, lis
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    return boto3.session.Session(botocore_session=session), made
+    return Session(session), made
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def session(monkeypatch: pytest.MonkeyPatch) -> tuple[boto3.session.Session, lis
     ],
 )
 def test_building_the_controller_makes_the_clients_that_every_look_needs_and_calls_nobody(
-    session: tuple[boto3.session.Session, list[str]], more: dict[str, str], clients: list[str]
+    session: tuple[Session, list[str]], more: dict[str, str], clients: list[str]
 ) -> None:
-    boto3_session, made = session
+    made_by, made = session
 
-    controller = build(Settings.from_environ(REQUIRED | more), boto3_session)
+    controller = build(Settings.from_environ(REQUIRED | more), made_by)
 
     assert controller.cluster_name == "etcd"
     # sqs when there is something to put aside, secretsmanager when a certificate is needed
@@ -59,14 +59,15 @@ def test_building_the_controller_makes_the_clients_that_every_look_needs_and_cal
 def test_a_cluster_without_tls_does_not_pay_for_the_library_of_certificates() -> None:
     program = f"""
 import sys, boto3.session
+from etcd_aws_cluster.aws.session import Session
 from etcd_aws_cluster.settings import Settings
 from etcd_aws_cluster import handler, wiring
-wiring.build(Settings.from_environ({REQUIRED!r}), boto3.session.Session(region_name="eu-west-1"))
+wiring.build(Settings.from_environ({REQUIRED!r}), Session())
 print([name for name in sys.modules if name.startswith(("etcd_aws_cluster.pki", "cryptography"))])
 """
     ran = subprocess.run(
         [sys.executable, "-c", program],
-        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "AWS_DEFAULT_REGION": "eu-west-1"},
         capture_output=True,
         text=True,
         check=False,

@@ -1,1 +1,1 @@
-"""The adapters to AWS: one for each port, on boto3 clients that are given to them."""
+"""The adapters to AWS: one for each port, on botocore's clients that are given to them."""

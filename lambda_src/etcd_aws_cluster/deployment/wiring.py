@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import boto3.session
-
 from .. import wiring
 from ..aws.errors import aws_call
+from ..aws.session import Session
 from ..etcd.wire import Versions
 from ..observability import Telemetry, logger, metrics
 from ..settings import Settings
@@ -43,10 +42,10 @@ def deployment() -> Deployment:
     Raises:
         SettingError: A setting is missing or wrong.
     """
-    return build(Settings.from_environ(os.environ), boto3.session.Session(), os.environ["AWS_LAMBDA_FUNCTION_NAME"])
+    return build(Settings.from_environ(os.environ), Session(), os.environ["AWS_LAMBDA_FUNCTION_NAME"])
 
 
-def build(settings: Settings, session: boto3.session.Session, function_name: str) -> Deployment:
+def build(settings: Settings, session: Session, function_name: str) -> Deployment:
     """Put the parts together; nothing is called yet."""
     clock = wiring.SystemClock()
     cluster = wiring.reach(settings, session, Telemetry(logger=logger, metrics=metrics, cluster=settings.cluster_name))
