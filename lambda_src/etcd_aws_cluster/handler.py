@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
-
-from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
-from aws_lambda_powertools.utilities.data_classes import SQSEvent, event_source
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from typing import TYPE_CHECKING, Any
 
 from . import wiring
 from .core.errors import AwsError, GroupGoneError, RecordError
@@ -18,20 +14,21 @@ from .observability import logger, metrics, tracer
 from .wiring import Controller
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+Answer = dict[str, list[dict[str, str]]]
 
 
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
-@event_source(data_class=SQSEvent)
-def handle(event: SQSEvent, context: LambdaContext) -> PartialItemFailureResponse:
+def handle(event: Mapping[str, Any], context: LambdaContext) -> Answer:
     """Handle a batch of the cluster's queue."""
     return respond(event, wiring.controller(), lambda: context.get_remaining_time_in_millis() / 1000)
 
 
-def respond(event: SQSEvent, controller: Controller, time_left: Callable[[], float]) -> PartialItemFailureResponse:
+def respond(event: Mapping[str, Any], controller: Controller, time_left: Callable[[], float]) -> Answer:
     """Take every message, then look once if any gives reason to.
 
     Args:
@@ -40,38 +37,46 @@ def respond(event: SQSEvent, controller: Controller, time_left: Callable[[], flo
         time_left: Seconds until the function is stopped.
 
     Returns:
-        The messages that SQS is to deliver again: those that could neither be read nor put aside, and all behind them.
+        The messages that SQS is to deliver again, in their order: the first that could neither be read nor put aside,
+        and all behind it.
     """
     triggers: list[Trigger] = []
-
-    def take(record: SQSRecord) -> None:
-        try:
-            trigger = parse_message(record.body, group=controller.cluster_name)
-        except MalformedMessageError as error:
-            _put_aside(record, error, controller)
-        else:
-            logger.info("message", extra={"message_id": record.message_id, "trigger": str(trigger)})
-            triggers.append(trigger)
-
-    processor = SqsFifoPartialProcessor()
-    processor.raise_on_entire_batch_failure = False  # a message that cannot be put aside must not keep us from looking
     try:
-        answer = process_partial_response(event=event.raw_event, record_handler=take, processor=processor)
-        if answer["batchItemFailures"] or not all(isinstance(t, Ignored) for t in triggers):
+        records: Sequence[Mapping[str, Any]] = event["Records"]
+        for record in records:
+            trigger = _take(record["messageId"], record["body"], controller)
+            if trigger is None:
+                break
+            triggers.append(trigger)
+        if len(triggers) < len(records) or not all(isinstance(t, Ignored) for t in triggers):
             _look(controller, time_left)
     finally:
         controller.telemetry.publish()
-    return answer
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in records[len(triggers) :]]}
 
 
-def _put_aside(record: SQSRecord, problem: MalformedMessageError, controller: Controller) -> None:
-    logger.warning("malformed message", extra={"message_id": record.message_id, "problem": str(problem)})
+def _take(message_id: str, body: str, controller: Controller) -> Trigger | None:
+    """Read a message, or put it aside; None if neither could be done."""
+    try:
+        trigger = parse_message(body, group=controller.cluster_name)
+    except MalformedMessageError as error:
+        return Ignored("malformed") if _put_aside(message_id, body, error, controller) else None
+    except Exception:  # noqa: BLE001 - a message must not keep us from looking
+        logger.exception("message not read", extra={"message_id": message_id})
+        return None
+    logger.info("message", extra={"message_id": message_id, "trigger": str(trigger)})
+    return trigger
+
+
+def _put_aside(message_id: str, body: str, problem: MalformedMessageError, controller: Controller) -> bool:
+    logger.warning("malformed message", extra={"message_id": message_id, "problem": str(problem)})
     controller.telemetry.count(Metric.MALFORMED_MESSAGES)
     try:
-        controller.dead_letters.send(record.body, message_id=record.message_id, reason=str(problem))
+        controller.dead_letters.send(body, message_id=message_id, reason=str(problem))
     except AwsError as error:
         controller.telemetry.trouble("malformed message not put aside", error)
-        raise
+        return False
+    return True
 
 
 def _look(controller: Controller, time_left: Callable[[], float]) -> None:

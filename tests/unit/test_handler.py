@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools import Metrics
-from aws_lambda_powertools.utilities.batch.exceptions import UnexpectedBatchTypeError
-from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from botocore.stub import Stubber
 
 from etcd_aws_cluster import observability, wiring
@@ -61,7 +59,7 @@ class Function:
 
     def given(self, *bodies: str) -> list[str]:
         """Handle a batch; returns the ids of the messages that are to be delivered again."""
-        answer = respond(SQSEvent(a_batch(*bodies)), self.controller, lambda: 5.0)
+        answer = respond(a_batch(*bodies), self.controller, lambda: 5.0)
         return [str(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]]
 
     def when_running(self, run: Callable[[Callable[[], float]], RunReport]) -> None:
@@ -196,6 +194,22 @@ def test_a_whole_batch_that_cannot_be_put_aside_does_not_keep_the_controller_fro
     assert function.given("{") == ["m1"]
 
     assert function.looks == 1
+
+
+def test_a_message_that_is_read_wrongly_comes_again_with_all_behind_it_and_the_controller_still_looks(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etcd_aws_cluster.handler.parse_message", _raises_a_bug)
+
+    assert function.given(TICK, TICK) == ["m1", "m2"]
+
+    assert function.looks == 1
+    (line,) = function.lines("message not read")
+    assert (line["level"], line["message_id"], line["exception_name"]) == ("ERROR", "m1", "KeyError")
+
+
+def _raises_a_bug(body: str, *, group: str) -> object:
+    raise KeyError("a bug")
 
 
 def test_a_failed_aws_call_is_logged_and_measured_and_nothing_is_delivered_again(function: Function) -> None:
@@ -351,5 +365,5 @@ def test_the_functions_entry_reads_its_environment_looks_and_prints_metrics(
 
 
 def test_an_event_that_is_no_batch_fails_the_function(function: Function, deployed: Deployed) -> None:
-    with pytest.raises(UnexpectedBatchTypeError):
+    with pytest.raises(KeyError, match="Records"):
         handle({}, LambdaContext())

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import botocore.session
+from botocore.loaders import Loader
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
 
 MODELS = Path(__file__).with_name("models")
-"""The bundle has models of just the operations that are called. Where there are none botocore reads its own, which takes
-most of a cold start (docs/decisions/0020)."""
+"""The bundle has models of just the operations that are called. Where there are none botocore reads its own, which
+takes most of a cold start (docs/decisions/0020)."""
 
 
 class Session:
@@ -32,7 +33,8 @@ class Session:
 
     def __init__(self, base: botocore.session.Session | None = None, models: Path = MODELS) -> None:
         self._base = base or botocore.session.Session()
-        self._base.set_config_variable("data_path", str(models))
+        if models.is_dir():
+            self._base.register_component("data_loader", _Loader(models))
 
     @overload
     def client(self, service: Literal["autoscaling"], *, config: Config | None = None) -> AutoScalingClient: ...
@@ -51,3 +53,14 @@ class Session:
     def client(self, service: str, *, config: Config | None = None) -> Any:
         """Make a client; nothing is called yet."""
         return self._base.create_client(service, config=config)
+
+
+class _Loader(Loader):
+    """Prefers these models, and does not look through botocore's hundreds of services for the names of a few."""
+
+    def __init__(self, models: Path) -> None:
+        super().__init__(extra_search_paths=[str(models)])
+        self._services = sorted(each.name for each in models.iterdir() if each.is_dir())
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's signature
+        return self._services
