@@ -49,7 +49,9 @@ class Account:
         """Have so many members, settled."""
         self._lab.scale(members)
         self._lab.wait_in_service(members, _BOUND_S)
-        self._lab.wait_for(lambda: len(self._lab.client_urls()) == members, _BOUND_S, "all to know that they are members")
+        self._lab.wait_for(
+            lambda: len(self._lab.client_urls()) == members, _BOUND_S, "all to know that they are members"
+        )
         time.sleep(_SETTLES_S)
         self._note_what_to_ask()
 

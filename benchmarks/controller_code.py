@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -172,3 +173,34 @@ def run_program(name: str, *arguments: str, env: Mapping[str, str], answer: Path
         raise RuntimeError(f"{name}: {done.stdout[-1000:]}{done.stderr[-2000:]}")
     told: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
     return told
+
+
+def instructions(case: Case) -> int:
+    """Start it once under valgrind, and return how many instructions it took.
+
+    Raises:
+        CalledProcessError: it failed.
+        LookupError: valgrind does not tell.
+    """
+    options = ("--tool=cachegrind", "--cache-sim=no", f"--cachegrind-out-file={os.devnull}")
+    done = subprocess.run(
+        ["valgrind", *options, sys.executable, *case.arguments],
+        env={**case.env, "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        timeout=10 * _BOUND_S,
+        check=True,
+    )
+    return counted(done.stderr)
+
+
+def counted(told: str) -> int:
+    """Return the instructions that cachegrind tells.
+
+    Raises:
+        LookupError: it does not tell.
+    """
+    found = re.search(r"I\s+refs:\s+([0-9,]+)", told)
+    if found is None:
+        raise LookupError(f"no count of instructions: {told[-500:]}")
+    return int(found[1].replace(",", ""))
