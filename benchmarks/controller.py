@@ -1,7 +1,7 @@
 """What a look of the controller costs: a cold start, a settled tick, memory, the bundle; and how ticks grow.
 
-All of it is the real function, of the very bundle that CDK deploys, in an environment like Lambda's; ticks look at a real
-cluster in a lab, with certificates, as the stack is by default. Ours and the other way take turns.
+All of it is the real function, of the very bundle that CDK deploys, in an environment like Lambda's; ticks look at a
+real cluster in a lab, with certificates, as the stack is by default. Ours and the other way take turns.
 """
 
 from __future__ import annotations

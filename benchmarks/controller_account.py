@@ -57,10 +57,11 @@ class Account:
 
     def replace(self) -> None:
         """Lose a member's host, and have it replaced."""
-        members = len(self._lab.instances())
-        self._lab.kill(min(self._lab.instances()))
-        self._lab.wait_for(lambda: len(self._lab.instances()) < members, _BOUND_S, "the host to be missed")
-        self._lab.wait_in_service(members, _BOUND_S)
+        members = self._lab.instances()
+        victim = min(members)
+        self._lab.kill(victim)
+        self._lab.wait_for(lambda: victim not in self._lab.instances(), _BOUND_S, "the host to be missed")
+        self._lab.wait_in_service(len(members), _BOUND_S)
 
     @contextmanager
     def others(self, count: int) -> Iterator[None]:
@@ -105,7 +106,7 @@ class Account:
         return self._ticks("bare.py", self._asked)
 
     def counted(self) -> Mapping[str, int]:
-        """Return how many calls a settled tick makes of ``aws`` and ``etcd``, and the ``..._bytes`` of their answers."""
+        """Return the calls that a settled tick makes of ``aws`` and ``etcd``, and their answers' ``..._bytes``."""
         return run_program("counted.py", str(self._event), env=self.env, answer=self._answer)
 
     def first_ticks(self) -> tuple[Sequence[str], Sequence[str]]:

@@ -89,7 +89,7 @@ def environment(bundle: Path, told: Mapping[str, str]) -> dict[str, str]:
     """Return a function's environment: its own variables, and Lambda's where they make a difference.
 
     Args:
-        bundle: the code, which is on the path before everything else, and cannot be written to by a Python that compiles.
+        bundle: the code, which is on the path before everything else; nothing is compiled into it.
         told: its own variables.
     """
     return {

@@ -1,7 +1,7 @@
 """Makes the calls of a settled tick with the libraries alone: ``bare.py ASKED.json ANSWER.json TICKS``.
 
-``ASKED.json`` has ``group``, ``parameters``, ``path`` (the parameters of requests for certificates, or empty), ``members``
-(client URLs) and ``tls`` (files of CA, certificate and key, or empty). One session a member, opened anew in each tick, as
+``ASKED.json`` has ``group``, ``parameters``, ``path`` (of the requests for certificates, or empty), ``members`` (client
+URLs) and ``tls`` (files of CA, certificate and key, or empty). One session a member, opened anew in each tick, as
 between two runs of a function no connection lasts.
 """
 

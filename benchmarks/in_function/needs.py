@@ -1,7 +1,8 @@
 """Imports what a settled tick of the controller truly needs, and makes its clients: ``needs.py``.
 
-That is botocore, with the same models of few operations as the bundle has; requests; Powertools' logger, metrics and tracer
-with X-Ray's patch of botocore; with certificates (``ETCD_PKI``) the parts of cryptography that read, make and sign them.
+That is botocore, with the same models of few operations as the bundle has; requests; Powertools' logger, metrics and
+tracer with X-Ray's patch of botocore; with certificates (``ETCD_PKI``) the parts of cryptography that read, make and
+sign them.
 """
 
 from __future__ import annotations
