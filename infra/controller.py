@@ -1,22 +1,19 @@
 """The function that decides, and everything that makes it look: events, schedule, queue."""
 
-from aws_cdk import Duration, Names, RemovalPolicy, Stack
-from aws_cdk import aws_ec2 as ec2
+from aws_cdk import Duration, Names, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.bundling import function_architecture, function_runtime
+from infra.cluster_function import FunctionPlace, cluster_function, function_log
 from infra.controller_environment import controller_environment
 from infra.function_in_vpc import keep_code_from_the_network, let_lambda_make_interfaces
-from infra.nag import acknowledge, acknowledge_wildcard
+from infra.nag import acknowledge_wildcard
 from infra.names import parameter_prefix
 from infra.settings import Settings
-from infra.settings.controller import NEWEST_RUNTIME
 
 HANDLER = "etcd_aws_cluster.handler.handle"
 """Path of the function in ``lambda_src``; a test checks that it is there."""
@@ -31,10 +28,7 @@ class Controller(Construct):
         construct_id: str,
         *,
         settings: Settings,
-        code: lambda_.Code,
-        vpc: ec2.IVpc,
-        subnets: ec2.SubnetSelection,
-        security_group: ec2.ISecurityGroup,
+        place: FunctionPlace,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
@@ -59,35 +53,22 @@ class Controller(Construct):
             ),
             enforce_ssl=True,
         )
-        self.log_group = logs.LogGroup(
-            self,
-            "Log",
-            retention=retention(settings.controller.log_retention_days),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        self.log_group = function_log(self, settings.controller)
         self.role = self._role()
-        self.function = lambda_.Function(
+        self.function = cluster_function(
             self,
-            "Function",
+            settings.controller,
+            place,
             description=f"Forms, joins, shrinks and heals the etcd cluster {settings.cluster_name}",
-            runtime=function_runtime(settings.controller),
-            architecture=function_architecture(settings.controller),
-            code=code,
             handler=HANDLER,
             role=self.role,
+            log_group=self.log_group,
             environment=controller_environment(settings, self.dead_letter_queue.queue_url),
             timeout=Duration.seconds(settings.controller.function_timeout_s),
-            memory_size=settings.controller.function_memory_mib,
             # The queue's one message group already serialises the runs; this holds for any other caller too.
             reserved_concurrent_executions=1 if settings.controller.reserve_concurrency else None,
             tracing=lambda_.Tracing.ACTIVE,
-            log_group=self.log_group,
-            vpc=vpc,
-            vpc_subnets=subnets,
-            security_groups=[security_group],
         )
-        if settings.controller.function_runtime != NEWEST_RUNTIME:
-            acknowledge(self.function, "L1", "An older runtime was asked for: etcd:function_runtime.")
         self.function.add_event_source_mapping(
             f"SqsEventSource:{Names.node_unique_id(self.queue.node)}",
             event_source_arn=self.queue.queue_arn,
@@ -176,17 +157,3 @@ class Controller(Construct):
         return Stack.of(self).format_arn(
             service="ssm", resource="parameter", resource_name=f"{parameter_prefix(self._settings.cluster_name)[1:]}/*"
         )
-
-
-def retention(days: int) -> logs.RetentionDays:
-    """The enumeration's name for a number of days, all of which the settings have checked."""
-    names = {
-        30: "ONE_MONTH",
-        60: "TWO_MONTHS",
-        90: "THREE_MONTHS",
-        120: "FOUR_MONTHS",
-        180: "SIX_MONTHS",
-        365: "ONE_YEAR",
-    }
-    weeks = {1: "ONE_DAY", 3: "THREE_DAYS", 5: "FIVE_DAYS", 7: "ONE_WEEK", 14: "TWO_WEEKS"}
-    return logs.RetentionDays[(names | weeks)[days]]

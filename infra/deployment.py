@@ -1,21 +1,16 @@
 """The function that CloudFormation asks: may a running cluster be changed so, and has it been rolled out."""
 
-from aws_cdk import CustomResource, Duration, RemovalPolicy, Stack
-from aws_cdk import aws_ec2 as ec2
+from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.bundling import function_architecture, function_runtime
-from infra.controller import retention
+from infra.cluster_function import FunctionPlace, cluster_function, function_log
 from infra.controller_environment import controller_environment
 from infra.deployed import deployed_as
 from infra.function_in_vpc import keep_code_from_the_network, let_lambda_make_interfaces
-from infra.nag import acknowledge, acknowledge_wildcard
+from infra.nag import acknowledge_wildcard
 from infra.names import parameter_prefix
 from infra.settings import Settings
-from infra.settings.controller import NEWEST_RUNTIME
 
 HANDLER = "etcd_aws_cluster.deployment.handler.handle"
 """Path of the function in ``lambda_src``; a test checks that it is there."""
@@ -36,43 +31,27 @@ class Deployment(Construct):
         construct_id: str,
         *,
         settings: Settings,
-        code: lambda_.Code,
-        vpc: ec2.IVpc,
-        subnets: ec2.SubnetSelection,
-        security_group: ec2.ISecurityGroup,
+        place: FunctionPlace,
         dead_letter_queue_url: str,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
-        self.log_group = logs.LogGroup(
-            self,
-            "Log",
-            retention=retention(settings.controller.log_retention_days),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        self.log_group = function_log(self, settings.controller)
         self.role = self._role()
-        self.function = lambda_.Function(
+        self.function = cluster_function(
             self,
-            "Function",
+            settings.controller,
+            place,
             description=f"Guards deployments of the etcd cluster {settings.cluster_name} and rolls them out",
-            runtime=function_runtime(settings.controller),
-            architecture=function_architecture(settings.controller),
-            code=code,
             handler=HANDLER,
             role=self.role,
+            log_group=self.log_group,
             environment={
                 **controller_environment(settings, dead_letter_queue_url),
                 "POWERTOOLS_TRACE_DISABLED": "true",  # it is not traced, unlike the controller
             },
             timeout=Duration.minutes(15),
-            memory_size=settings.controller.function_memory_mib,
-            log_group=self.log_group,
-            vpc=vpc,
-            vpc_subnets=subnets,
-            security_groups=[security_group],
         )
-        if settings.controller.function_runtime != NEWEST_RUNTIME:
-            acknowledge(self.function, "L1", "An older runtime was asked for: etcd:function_runtime.")
         denied = keep_code_from_the_network(self, self.role, self.function)
         # A policy of its own: within the role's, the function and its role would wait for each other.
         goes_on = iam.Policy(

@@ -7,6 +7,7 @@ from constructs import Construct
 
 from infra.attached_group import AttachedAccess, AttachedHooks
 from infra.bundling import AssetMaker
+from infra.cluster_function import FunctionPlace
 from infra.controller import Controller
 from infra.deployment import Deployment
 from infra.dns import Dns
@@ -37,17 +38,19 @@ class EtcdClusterStack(Stack):
             scope, construct_id, env=env, description=f"etcd cluster {settings.cluster_name} (etcd-aws-cluster)"
         )
         self._settings = settings
-        self._code = controller_code
         self._network = Network(self, "Network", settings=settings.network)
         self._access = self._admit()
-        self._controller = Controller(
-            self,
-            "Controller",
-            settings=settings,
+        self._place = FunctionPlace(
             code=controller_code,
             vpc=self._network.vpc,
             subnets=ec2.SubnetSelection(subnets=self._network.subnets),
             security_group=self._access.controller,
+        )
+        self._controller = Controller(
+            self,
+            "Controller",
+            settings=settings,
+            place=self._place,
         )
         domain: dict[str, str] = {}
         if settings.dns.dns_zone_name:
@@ -92,10 +95,7 @@ class EtcdClusterStack(Stack):
             self,
             "Deployment",
             settings=settings,
-            code=self._code,
-            vpc=network.vpc,
-            subnets=ec2.SubnetSelection(subnets=network.subnets),
-            security_group=self._access.controller,
+            place=self._place,
             dead_letter_queue_url=controller.dead_letter_queue.queue_url,
         )
         members = MemberGroup(

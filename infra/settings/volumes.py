@@ -19,6 +19,8 @@ _HAS_NO_NVME = re.compile(r"t[12]|[mcr][1-4]|i[23]|d2|h1|x1e?|p[23]|g[23]s?|f1|h
 # https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
 _MOST_IOPS_FOR_ONE_GIB = 500
 _MOST_MIB_S_FOR_ONE_IOPS = 0.25
+# The database, and its copy while it is defragmented: https://etcd.io/docs/v3.5/op-guide/maintenance/
+_DATABASES_THAT_FIT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,17 @@ def volume_conflicts(settings: "Settings", given: Mapping[str, Any]) -> Iterator
                 f"{KEY_PREFIX}data_volume_on_termination: got keep, expected delete, "
                 f"for with {KEY_PREFIX}data_volume=instance-store the disk ends with its instance"
             )
+    if volumes.data_volume == "ebs":
+        yield from _of_the_ebs_volume(volumes, settings.etcd.quota_mib)
+
+
+def _of_the_ebs_volume(volumes: VolumeSettings, quota_mib: int) -> Iterator[str]:
+    least_gib = -(-quota_mib * _DATABASES_THAT_FIT // 1024)
+    if volumes.data_volume_gib < least_gib:
+        yield (
+            f"{KEY_PREFIX}data_volume_gib: got {volumes.data_volume_gib}, expected at least {least_gib}, "
+            f"for {KEY_PREFIX}quota_mib={quota_mib}, and a database is copied while it is defragmented"
+        )
     most_iops = max(3000, volumes.data_volume_gib * _MOST_IOPS_FOR_ONE_GIB)
     if volumes.data_volume_iops > most_iops:
         yield (

@@ -183,7 +183,7 @@ def test_of_several_local_disks_the_first_serves_and_then_the_one_with_the_label
 @pytest.mark.parametrize(
     ("model", "told"),
     [
-        (EBS, {"data_volume": "ebs", "data_volume_gib": "1"}),
+        (EBS, {"data_volume": "ebs", "data_volume_gib": "1", "quota_mib": "512"}),
         (LOCAL, {"data_volume": "instance-store", "instance_type": "m7gd.medium"}),
     ],
     ids=["ebs", "instance-store"],
@@ -235,7 +235,7 @@ def test_a_lost_local_disk_is_made_anew_and_the_agent_refuses_to_start_without_t
 
 def test_a_missing_disk_stops_etcd_and_not_the_boot(instance: Instance) -> None:
     machine = instance.machine
-    instance.has_user_data(data_volume="ebs", data_volume_gib="1")
+    instance.has_user_data(data_volume="ebs", data_volume_gib="1", quota_mib="512")
 
     machine.power_on()
 

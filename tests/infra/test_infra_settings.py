@@ -193,6 +193,7 @@ CONFLICTS = [
         },
         ("data_volume_on_termination", "instance-store"),
     ),
+    ({"data_volume": "ebs", "data_volume_gib": 3}, ("data_volume_gib", "at least 4", "quota_mib=2048")),
     ({"data_volume": "ebs", "data_volume_gib": 10, "data_volume_iops": 6000}, ("data_volume_iops", "at most 5000")),
     ({"data_volume": "ebs", "data_volume_mib_s": 1000}, ("data_volume_mib_s", "at most 750", "iops=3000")),
 ]
