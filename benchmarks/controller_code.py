@@ -59,9 +59,12 @@ def bundles(folder: Path) -> Bundles:
     Raises:
         CalledProcessError: pip or the compiler failed.
     """
-    told = {name.partition(":")[2]: value for name, value in function_platform().items()}
+    told = function_platform()
+    settings = ControllerSettings(
+        function_architecture=told["etcd:function_architecture"], function_runtime=told["etcd:function_runtime"]
+    )
     made = Bundles(folder / "deployed", folder / "not-compiled", folder / "as-installed")
-    fill(made.deployed, _SOURCE, ControllerSettings(**told))
+    fill(made.deployed, _SOURCE, settings)
     shutil.copytree(made.deployed, made.not_compiled, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(made.not_compiled, made.as_installed)
     shutil.rmtree(made.as_installed / _MODELS)

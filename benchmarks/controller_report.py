@@ -103,14 +103,14 @@ def _cold_start(measured: Measured) -> str:
     columns = {name: medians(runs) for name, runs in measured.stages.items()}
     with picture(height=2.6) as drawn:
         (axes,) = drawn.axes
-        for number, bundle in enumerate(reversed(_BUNDLES)):
+        for number, bundle in enumerate(reversed(list(_BUNDLES))):
             left = 0.0
             for (stage, took), colour in zip(columns[bundle].items(), _COLOURS, strict=True):
                 label = stage if number == 0 else None
                 axes.barh(number, took, left=left, color=colour, edgecolor="white", linewidth=0.5, label=label)
                 left += took
             axes.text(left + 5, number, f"{left:.0f}", va="center")
-        axes.set_yticks(range(len(_BUNDLES)), list(reversed(_BUNDLES.values())))
+        axes.set_yticks(range(len(_BUNDLES)), list(_BUNDLES.values())[::-1])
         needs = 1000 * statistics.median(measured.starts["needs"].cpu_s)
         axes.axvline(needs, color=MARK, linestyle="--", linewidth=1)
         axes.text(
@@ -141,7 +141,6 @@ def _growth(measured: Measured) -> str:
 def _line(axes: Axes, figures: Mapping[int, Figures], colour: str, label: str) -> None:
     counts = list(figures)
     middle = [each.median or 0.0 for each in figures.values()]
-    axes.fill_between(
-        counts, *([end(each.values) for each in figures.values()] for end in (min, max)), color=colour, alpha=0.15
-    )
+    least, most = ([end(each.values) for each in figures.values()] for end in (min, max))
+    axes.fill_between(counts, least, most, color=colour, alpha=0.15)
     axes.plot(counts, middle, color=colour, marker="o", markersize=3, label=label)
