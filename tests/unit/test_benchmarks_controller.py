@@ -45,6 +45,7 @@ def measured() -> Measured:
         starts=starts,
         stages={name: [dict.fromkeys(STAGES, 0.01)] for name in ("as installed", "not compiled", "deployed")},
         ticks={who: {count: [10.0 + count] for count in MEMBERS} for who in ("ours", "bare")},
+        waited={who: {count: [20.0 + count] for count in MEMBERS} for who in ("ours", "bare")},
         account={who: {count: [10.0, 12.0] for count in OTHERS} for who in ("ours", "bare")},
         calls=[
             {"members": m, "others": o, "aws": 5, "etcd": 3 * m, "aws_bytes": 1024, "etcd_bytes": 1024}
