@@ -22,6 +22,8 @@ from typing import Any, Final
 from benchmarks.part import Part, Row, from_json, one_table, to_json
 
 ROOT: Final = Path(__file__).parents[1]
+# What is deployed is imported by the name that it has there.
+sys.path += [str(ROOT / "lambda_src"), str(ROOT / "bootstrap_agent")]
 BUILD: Final = ROOT / "build" / "bench"
 PAGE: Final = ROOT / "docs" / "performance.md"
 DATA: Final = ROOT / "docs" / "performance"

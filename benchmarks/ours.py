@@ -96,7 +96,7 @@ class Ours:
 
     def gaps(self) -> Gaps:
         """Write all the time: while nothing happens, over one bare leadership transfer, over an instance refresh."""
-        with Writer(self._lab.client_urls, self._lab.tls) as writer:
+        with Writer(self._lab.client_urls, self._lab.tls, pause_s=0.0) as writer:
             time.sleep(_QUIET_S / 5)
             quiet = _longest_gap(writer, lambda: time.sleep(_QUIET_S))
             transfer = _longest_gap(writer, self._transfer)

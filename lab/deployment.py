@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -58,11 +59,13 @@ class Deployment:
         folder = CACHE / "lab-build" / f"synth-{key}"
         if not (folder / "manifest.json").exists():
             fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
+            _link_assets(_assets(), fresh)
             # The CLI keeps what it looked up in the folder that it runs in, and the project's is no place for that.
             here = self._scratch_project() if "etcd:vpc_id" in context else ROOT
             flags = [word for name, value in context.items() for word in ("--context", f"{name}={value}")]
             try:
                 self._cdk("synth", "--quiet", "--output", str(fresh), *flags, timeout_s=_SYNTH_S, folder=here)
+                _link_assets(fresh, _assets())
                 shutil.rmtree(folder, ignore_errors=True)
                 fresh.rename(folder)
             finally:
@@ -76,6 +79,7 @@ class Deployment:
             LabError: it failed; the message has its last words.
         """
         self._cdk("deploy", "--app", str(app), "--all", "--require-approval", "never", timeout_s=_DEPLOY_S)
+        _link_assets(app, _assets())
 
     def destroy(self, app: Path) -> None:
         """Do ``cdk destroy`` of a synthesized app.
@@ -117,7 +121,32 @@ class Deployment:
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             "CI": "true",
+            # It takes 4 s to load, only warns, and cfn-lint looks at the same templates in the tests.
+            "CDK_VALIDATION": "false",
         }
+
+
+def _assets() -> Path:
+    """What the synths of these sources have bundled and the deployments of it have packed, by its hash."""
+    return CACHE / "lab-build" / f"assets-{fingerprint()}"
+
+
+def _link_assets(source: Path, target: Path) -> None:
+    """Let one folder have the assets of another: to bundle and to pack them takes longer than all else of a synth."""
+    for made in [*source.glob("asset.*"), *source.glob(".cache/*.zip")]:
+        place = target / made.relative_to(source)
+        if place.exists():
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fresh = place.with_name(f"{place.name}.{os.getpid()}.{threading.get_ident()}")
+        if made.is_dir():
+            shutil.copytree(made, fresh, copy_function=os.link)
+        else:
+            os.link(made, fresh)
+        try:
+            fresh.rename(place)
+        except OSError:  # another process has been faster
+            shutil.rmtree(fresh, ignore_errors=True)
 
 
 def aws_environment(endpoint: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from lab.control import ControlError
 from lab.deployment import Deployment, function_platform
 from lab.mischief import Mischief
 from lab.old_group import OldGroup, old_group
-from lab.paths import DEFAULT_DIRECTORY, LabError, default_etcd
+from lab.paths import CACHE, DEFAULT_DIRECTORY, LabError, default_etcd
 from lab.proxies import proxy_group
 from lab.setup import agent_bundle, ministack_python
 from lab.site import LabState, free_cidr
@@ -88,14 +88,19 @@ class Lab(Mischief):
         small_disks = self._small_disks and can_mount(self.directory)
         clock_steps = self._clock_steps and clock.can_step()
         clock.set_offset(self.directory, 0)
-        aws_port, control_port = processes.free_ports(2)
-        self._state = LabState(aws_port=aws_port, control_port=control_port, cidr=free_cidr(), etcd=str(etcd))
-        self._state.etcds = {version: str(path.resolve()) for version, path in self._etcds.items()}
-        self._state.enforce_iam = self._enforce_iam
-        self._state.links = self._links
-        self._state.small_disks = small_disks
-        self._state.clock_steps = clock_steps
-        starter = Starter(self._state, self.directory, self._preexec)
+        # Ports and a network are free until somebody listens there: of labs that start together each takes its own.
+        with processes.one_at_a_time(CACHE / "lab-start.lock"):
+            aws_port, control_port = processes.free_ports(2)
+            self._state = LabState(aws_port=aws_port, control_port=control_port, cidr=free_cidr(), etcd=str(etcd))
+            self._state.etcds = {version: str(path.resolve()) for version, path in self._etcds.items()}
+            self._state.enforce_iam = self._enforce_iam
+            self._state.links = self._links
+            self._state.small_disks = small_disks
+            self._state.clock_steps = clock_steps
+            self._start_processes(python, agent)
+
+    def _start_processes(self, python: Path, agent: Path) -> None:
+        starter = Starter(self.state, self.directory, self._preexec)
         try:
             starter.start_aws(python)
             self.wait_for(self._aws_answers, _START_S, "the local AWS to answer")
@@ -237,5 +242,6 @@ class Lab(Mischief):
     def _forget(self) -> None:
         """Forget what belongs to an earlier start."""
         self._state = None
-        for name in ("autoscaling", "sqs", "ssm", "control"):
-            self.__dict__.pop(name, None)
+        self._clients.clear()
+        self._log.clear()
+        self.__dict__.pop("control", None)

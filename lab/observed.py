@@ -17,10 +17,11 @@ from lab.paths import LabError
 from lab.site import LabState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _T = TypeVar("_T")
 _POLL_S: Final = 0.05
+_LOG_OVERLAP_MS: Final = 2000
 
 
 class Observed:
@@ -33,6 +34,8 @@ class Observed:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.resolve()
         self._state: LabState | None = None
+        self._clients: dict[tuple[str, int], Any] = {}
+        self._log: dict[str, list[tuple[int, str]]] = {}
 
     @property
     def state(self) -> LabState:
@@ -55,6 +58,13 @@ class Observed:
             role_arn: the client acts as this role; default: as the account's root, who may do everything.
             tries: how often a call is made that fails; default: boto3's.
         """
+        if role_arn:
+            return self._new_client(service, role_arn, tries)
+        if (service, tries) not in self._clients:  # making one takes longer than most calls
+            self._clients[service, tries] = self._new_client(service, "", tries)
+        return self._clients[service, tries]
+
+    def _new_client(self, service: str, role_arn: str, tries: int) -> Any:  # noqa: ANN401
         import boto3  # noqa: PLC0415  # slow, and not every command needs it
         from botocore.config import Config  # noqa: PLC0415
 
@@ -75,17 +85,17 @@ class Observed:
         config = Config(proxies={}, retries={"total_max_attempts": tries} if tries else None)
         return session.client(service, endpoint_url=self.state.aws_endpoint, config=config)
 
-    @cached_property
+    @property
     def autoscaling(self) -> Any:  # noqa: ANN401
         """A boto3 client of Auto Scaling."""
         return self.client("autoscaling")
 
-    @cached_property
+    @property
     def sqs(self) -> Any:  # noqa: ANN401
         """A boto3 client of SQS."""
         return self.client("sqs")
 
-    @cached_property
+    @property
     def ssm(self) -> Any:  # noqa: ANN401
         """A boto3 client of Systems Manager."""
         return self.client("ssm")
@@ -178,13 +188,18 @@ class Observed:
         Args:
             since_ms: nothing older than this (epoch milliseconds).
         """
-        logs, lines = self.client("logs"), []
-        for group in logs.describe_log_groups()["logGroups"]:
-            for page in logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group["logGroupName"], startTime=since_ms
-            ):
-                lines += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
+        groups = [each["logGroupName"] for each in self.client("logs").describe_log_groups()["logGroups"]]
+        self._log = {group: self._newer_log(group) for group in groups}
+        lines = [line for group in groups for line in self._log[group] if line[0] >= since_ms]
         return [message for _, message in sorted(lines, key=lambda line: line[0])]
+
+    def _newer_log(self, group: str) -> list[tuple[int, str]]:
+        """All of a log, of which only the end is read again."""
+        known = self._log.get(group, [])
+        since_ms = known[-1][0] - _LOG_OVERLAP_MS if known else 0
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since_ms)
+        fresh = [(event["timestamp"], event["message"].rstrip()) for page in pages for event in page["events"]]
+        return [line for line in known if line[0] < since_ms] + fresh
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
@@ -220,6 +235,16 @@ class Observed:
 
     def _how_things_stand(self) -> str:
         try:
-            return str(self.instances())
+            return f"{self.instances()}; the controller's last decision: {last_decision(self.function_log())}"
         except Exception as error:  # noqa: BLE001  # only words for a message that is raised anyway
             return f"nothing can be said ({error})"
+
+
+def last_decision(log: Sequence[str]) -> str:
+    """What the controller decided last and why, and what it could not read, for a message."""
+    for line in reversed(log):
+        if line.startswith("{") and (entry := json.loads(line)).get("message") == "decision":
+            said = " ".join(str(entry.get(name, "")) for name in ("timestamp", "kind", "reason", "detail"))
+            problems = entry.get("problems")
+            return f"{said}; it could not read {problems}" if problems else said
+    return "none"

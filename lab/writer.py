@@ -54,11 +54,16 @@ class Writer:
     Args:
         endpoints: asked for client URLs whenever a write fails: members come and go.
         tls: for https URLs.
+        pause_s: seconds between an acknowledgement and the next write. Without any, a lab's etcds leave no processor to
+            what else goes on.
     """
 
-    def __init__(self, endpoints: Callable[[], Sequence[str]], tls: ClientTls | None = None) -> None:
+    def __init__(
+        self, endpoints: Callable[[], Sequence[str]], tls: ClientTls | None = None, *, pause_s: float = 0.03
+    ) -> None:
         self._endpoints = endpoints
         self._tls = tls
+        self._pause_s = pause_s
         self._stop = threading.Event()
         self._began = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -119,3 +124,4 @@ class Writer:
                 self.acknowledged.append(Acknowledged(key, revision, time.monotonic()))
                 self._began.set()
                 number += 1
+                self._stop.wait(self._pause_s)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+LONGEST_FIRST = ("test_tls.py", "test_life_of_a_cluster.py", "test_change.py", "test_attach.py")
+"""Files of end_to_end; two workers end together when the small ones come last."""
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -11,9 +14,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     It comes last, since it takes longest; first where another worker runs the other tests beside it (pytest-xdist).
     """
-    life = sorted(
-        (item for item in items if item.get_closest_marker("end_to_end")),
-        key=lambda item: (item.location[0], item.location[1] or 0),
-    )
+    is_shared = hasattr(config, "workerinput")
+
+    def turn(item: pytest.Item) -> tuple[int, str, int]:
+        path, line, _ = item.location
+        by_length = [path.endswith(name) for name in LONGEST_FIRST] if is_shared else []
+        return by_length.index(True) if True in by_length else len(by_length), path, line or 0
+
+    life = sorted((item for item in items if item.get_closest_marker("end_to_end")), key=turn)
     rest = [item for item in items if not item.get_closest_marker("end_to_end")]
-    items[:] = life + rest if hasattr(config, "workerinput") else rest + life
+    items[:] = life + rest if is_shared else rest + life

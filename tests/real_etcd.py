@@ -31,7 +31,7 @@ class NotAtHandError(Exception):
 
 
 def find_binary(version: str) -> Path:
-    """Return etcd of a minor version, for example ``3.5``.
+    """Return etcd of a minor version, for example ``3.5``, or a release that is built from ``tools``.
 
     3.5 comes with the development environment, 3.4 is Debian's, 3.6 is built from ``tools/etcd-3.6``. ETCD_35 and
     ETCD_36 name others, for example the 3.5 that ``make etcd-3.5`` builds.
@@ -42,14 +42,15 @@ def find_binary(version: str) -> Path:
     candidates: dict[str, list[str | None]] = {
         "3.4": [shutil.which("etcd"), str(_CACHE / "etcd-3.4/usr/bin/etcd")],
         "3.5": [os.environ.get("ETCD_35"), f"{sys.prefix}/bin/etcd"],
+        "3.5.35": [str(_CACHE / "etcd-3.5.35/etcd")],
         "3.6": [os.environ.get("ETCD_36"), str(_CACHE / "etcd-3.6/etcd")],
     }
     for candidate in candidates[version]:
-        if candidate and _version_of(candidate).startswith(f"{version}."):
+        if candidate and f"{_version_of(candidate)}.".startswith(f"{version}."):
             return Path(candidate)
     if version == "3.4" and (unpacked := _unpack_debian_package()):
         return unpacked
-    how = " (make etcd-3.6 builds it where Go is)" if version == "3.6" else ""
+    how = f" (make etcd-{version} builds it where Go is)" if version in {"3.5.35", "3.6"} else ""
     raise NotAtHandError(f"etcd {version} is not at hand: not run{how}")
 
 

@@ -51,7 +51,7 @@ class Secured:
         return str(urlsplit(self.endpoint).hostname)
 
 
-@pytest.fixture(scope="module", params=["3.4", "3.5", "3.6"])
+@pytest.fixture(scope="module", params=["3.4", "3.5", "3.5.35", "3.6"])
 def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     directory: Path = tmp_path_factory.mktemp(f"tls-{request.param}-")
     try:
@@ -198,6 +198,39 @@ def test_with_the_right_password_everything_works(with_users: Secured) -> None:
         assert members is not None
         (added,) = (m for m in members if m.peer_urls == (SPARE,))
         ours.remove_member(with_users.endpoint, added.member_id)
+
+
+def test_a_learner_which_lets_nobody_log_in_is_read_and_promoted(with_users: Secured) -> None:
+    newcomer = a_newcomer()
+    with client(with_users.pki.identity(), user=ROOT) as ours:
+        cluster = Cluster(World(ours, with_users.etcd), ["tls-1"])
+        cluster.add(newcomer)
+        cluster.start(newcomer)
+        learner = eventually(lambda: r if not (r := cluster.read(newcomer)).problem else None)
+        member = cluster.member(newcomer)
+        settled(lambda: _not_yet(lambda: ours.promote_member(cluster.endpoint, member.member_id)))
+        eventually(lambda: cluster.read(newcomer).is_linearizable)
+        settled(lambda: ours.remove_member(cluster.endpoint, member.member_id))
+    with_users.etcd.kill(newcomer)
+    assert learner is not None
+    assert (learner.is_learner, learner.member_id) == (True, member.member_id)
+
+
+def test_a_learner_is_read_by_a_run_that_finds_it_there(with_users: Secured) -> None:
+    newcomer = a_newcomer()
+    with client(with_users.pki.identity(), user=ROOT) as earlier:
+        cluster = Cluster(World(earlier, with_users.etcd), ["tls-1"])
+        cluster.add(newcomer)
+        cluster.start(newcomer)
+        member = cluster.member(newcomer)
+    with client(with_users.pki.identity(), user=ROOT) as ours:
+
+        def problems() -> list[str]:
+            return [ours.read(with_users.etcd.endpoint(each)).problem for each in (newcomer, "tls-1")]
+
+        eventually(lambda: not any(problems()))
+        settled(lambda: ours.remove_member(with_users.endpoint, member.member_id))
+    with_users.etcd.kill(newcomer)
 
 
 @pytest.mark.parametrize("user", [None, User("root", "wrong"), User("nobody", "x")], ids=["none", "wrong", "unknown"])

@@ -19,6 +19,7 @@ SETTINGS = {
     "etcd:launch_hook_timeout_s": "120",
     "etcd:replacement_wait_s": "20",
     "etcd:unresponsive_grace_s": "2",
+    "etcd:aws_poll_interval_s": "1",
     "etcd:dns_zone_name": "example.internal",
 }
 

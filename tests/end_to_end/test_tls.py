@@ -23,8 +23,8 @@ HTTP = {"etcd:etcd_client_scheme": "http", "etcd:etcd_peer_scheme": "http"}
 HTTPS = {"etcd:etcd_client_scheme": "https", "etcd:etcd_peer_scheme": "https"}
 TRANSITION = {"etcd:tls_transition": "true"}
 USER, PASSWORD = "root", "of-this-test"
-# Certificates begin 5 min ago and last 168 h: this part of it is over half a minute after one was made.
-SOON, SOON_S = "0.00055", 340
+# Certificates begin 5 min ago and last 168 h: this part of it is over 15 s after one was made.
+SOON, SOON_S = "0.00052", 316
 
 
 class Live:

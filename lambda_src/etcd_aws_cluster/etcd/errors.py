@@ -16,6 +16,7 @@ from .transport import Answer
 NO_SUCH_MEMBER = "etcdserver: member not found"
 NOT_A_LEARNER = "etcdserver: can only promote a learner member"
 NO_LEADER = "etcdserver: no leader"
+NOT_FOR_LEARNERS = "etcdserver: rpc not supported for learner"
 
 _REFUSALS: Mapping[str, Rejection] = {
     "etcdserver: Peer URLs already exists": Rejection.ALREADY_EXISTS,
@@ -35,7 +36,7 @@ _REFUSALS: Mapping[str, Rejection] = {
     "etcdserver: permission denied": Rejection.AUTHENTICATION,
     "etcdserver: invalid auth token": Rejection.AUTHENTICATION,
     "etcdserver: revision of auth store is old": Rejection.AUTHENTICATION,
-    "etcdserver: rpc not supported for learner": Rejection.OTHER,
+    NOT_FOR_LEARNERS: Rejection.OTHER,
     "etcdserver: given member URLs are invalid": Rejection.OTHER,
     "etcdserver: not capable": Rejection.OTHER,
     # The asked member's own raft refuses, for instance while it hands leadership over.

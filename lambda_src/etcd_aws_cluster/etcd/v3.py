@@ -175,10 +175,12 @@ class MembersV3:
             return send()
         return answer
 
-    def _authenticate(self, endpoint: str, user: User) -> str:
+    def _authenticate(self, endpoint: str, user: User) -> str | None:
         body = {"name": user.name, "password": user.password}
         answer = self._transport.send("POST", endpoint, f"{self._prefix}/auth/authenticate", body)
         if answer.status != HTTPStatus.OK:
+            if errors.message_of(answer) == errors.NOT_FOR_LEARNERS:
+                return None
             raise errors.to_error(answer)
         try:
             return wire.parse_token(answer.json())

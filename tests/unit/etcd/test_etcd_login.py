@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -19,7 +20,10 @@ NO_NAME = http(400, r.refusal_3_5("etcdserver: user name is empty", 3).encode())
 BAD_TOKEN = http(401, r.refusal_3_5("etcdserver: invalid auth token", 16).encode())
 OLD_TOKEN = http(400, r.refusal_3_5("etcdserver: revision of auth store is old", 3).encode())
 WRONG = http(400, r.refusal_3_5("etcdserver: authentication failed, invalid user ID or password", 3).encode())
+NO_LEADER = http(503, r.refusal_3_5("etcdserver: no leader", 14).encode())
+LEARNER = http(503, r.refusal_3_5("etcdserver: rpc not supported for learner", 14).encode())
 TOKEN = ok('{"token":"cuDmbbHGRVjgUCgZ.21"}')
+NEWER = ok('{"token":"MHxGUsfZKDQFSRWm.34"}')
 ADDED = ok(r.ADDED_LEARNER)
 LOGIN = "/v3/auth/authenticate"
 
@@ -96,6 +100,75 @@ def test_a_wrong_password_is_shown_once_a_run_and_the_next_run_reads_the_secret_
         client.close()
 
     assert server.asked(LOGIN)[-1] == {"name": "root", "password": "new"}
+
+
+def test_a_login_refused_for_another_reason_than_the_user_is_tried_again() -> None:
+    with (
+        serving(add=[NO_NAME, NO_NAME, ADDED], login=[NO_LEADER, TOKEN]) as server,
+        a_client(lambda: USER) as client,
+    ):
+        with pytest.raises(RejectedError) as error:
+            add(client, server)
+        assert error.value.rejection is Rejection.NO_QUORUM
+        add(client, server)
+
+
+def test_a_learner_which_lets_nobody_log_in_gets_the_token_of_a_voter() -> None:
+    status = [NO_NAME, ok(r.STATUS_OF_LEARNER.replace("3.4.23", "3.5.1"))]
+    with (
+        serving(add=[NO_NAME, ADDED], login=TOKEN) as voter,
+        serving(status=status, login=LEARNER) as learner,
+        a_client(lambda: USER) as client,
+    ):
+        add(client, voter)
+        reading = client.read(learner.endpoint)
+
+    assert (reading.is_learner, reading.problem) == (True, "")
+    assert learner.authorizations[-1] == "cuDmbbHGRVjgUCgZ.21"
+
+
+def test_a_learner_that_is_asked_first_keeps_nobody_from_logging_in_to_the_voters() -> None:
+    with (
+        serving(add=[NO_NAME, ADDED], login=TOKEN) as voter,
+        serving(status=NO_NAME, login=LEARNER) as learner,
+        a_client(lambda: USER) as client,
+    ):
+        assert "is a learner, which lets nobody log in" in client.read(learner.endpoint).problem
+        add(client, voter)
+
+
+def test_a_voter_whose_token_a_learner_does_not_know_is_logged_in_to_anew() -> None:
+    status = [NO_NAME, BAD_TOKEN, BAD_TOKEN, NO_NAME, ok(r.STATUS_OF_LEARNER.replace("3.4.23", "3.5.1"))]
+    with (
+        serving(add=[NO_NAME, ADDED, NO_NAME, ADDED], login=[TOKEN, NEWER]) as voter,
+        serving(status=status, login=LEARNER) as learner,
+        a_client(lambda: USER) as client,
+    ):
+        add(client, voter)
+        assert "invalid auth token" in client.read(learner.endpoint).problem
+        assert "knows the token of no voter yet" in client.read(learner.endpoint).problem
+        add(client, voter)
+        assert client.read(learner.endpoint).problem == ""
+
+    assert learner.authorizations[-1] == "MHxGUsfZKDQFSRWm.34"
+
+
+def test_a_learner_that_is_behind_is_given_ever_more_time_to_hear_of_a_token() -> None:
+    login = Login(lambda: USER)
+    logins = 0
+
+    def ask(_: User) -> str:
+        nonlocal logins
+        logins += 1
+        return f"token {logins}"
+
+    for _ in range(100):  # looks
+        if not login.token("voter"):
+            login.renew("voter", ask)
+        with suppress(NotSentError):
+            login.renew("learner", lambda _: None)
+
+    assert logins == 8  # the first one, and one after its refusals 1, 2, 4, 8, 16, 32 and 64
 
 
 def test_a_user_that_cannot_be_read_is_a_problem_asked_for_once_a_run() -> None:

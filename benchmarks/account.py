@@ -1,0 +1,236 @@
+"""Many clusters in one account, second by second: who calls what, what the quotas let through, what comes of the rest.
+
+What is throttled is tried again as the controller does: botocore once, after up to a second; then the run, from its
+first call on, after its pause; after so many looks in vain the run ends, and the next tick is the next try.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from benchmarks.quotas import Rate
+from etcd_aws_cluster.app.execute import MOST_TRIES
+from etcd_aws_cluster.app.reconcile import Pace
+from etcd_aws_cluster.wiring import CLIENT_CONFIG
+
+ATTEMPTS: Final[int] = CLIENT_CONFIG.retries["total_max_attempts"]  # type: ignore[attr-defined]  # unknown to the stubs
+RETRY_AFTER_S: Final = 1
+LOOK_AGAIN_AFTER_S: Final = int(Pace().aws.total_seconds())
+TIMERS_SPREAD_S: Final = 1800
+"""RandomizedDelaySec of etcd-certificates.timer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What one cluster asks for.
+
+    Attributes:
+        tick: The calls of a settled tick, in order.
+        deciding: How many of them a decision rests on; the rest are chores, which a run does without.
+        period_s: Between two ticks.
+        hourly: What its hosts' timers call each hour, at any time of the half hour after it.
+        refresh: The second and the name of each call of an instance refresh.
+    """
+
+    tick: Sequence[str]
+    deciding: int
+    period_s: int
+    hourly: Sequence[str] = ()
+    refresh: Sequence[tuple[int, str]] = ()
+
+    @property
+    def refresh_s(self) -> int:
+        """How long a refresh takes."""
+        return max((second for second, _ in self.refresh), default=-1) + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """How a quota was used.
+
+    Attributes:
+        mean: First tries a second.
+        tries: All of them, repeated ones included.
+        peak: Tries in the busiest second, repeated ones included.
+        throttled: Part of all tries that was refused.
+    """
+
+    mean: float
+    tries: int
+    peak: int
+    throttled: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an hour came to.
+
+    Attributes:
+        uses: By the quota's name.
+        missed: Part of the ticks that ended without a decision.
+        undone: Part of the chores' calls that failed twice, and were left to the next tick.
+        failed: Part of the calls of refreshes and timers that failed twice, and were left to another look.
+        runs_at_once: Settled runs in the busiest second, each counted for as many seconds as it took.
+    """
+
+    uses: Mapping[str, Use]
+    missed: float
+    undone: float
+    failed: float
+    runs_at_once: int
+
+
+@dataclass
+class _Bucket:
+    rate: Rate
+    tokens: float
+    wanted: int = 0
+    asked: int = 0
+    refused: int = 0
+    by_second: Counter[int] = field(default_factory=Counter)
+
+    def refill(self) -> None:
+        self.tokens = min(self.rate.burst, self.tokens + self.rate.per_s)
+
+    def take(self, second: int, calls: int, *, first: bool) -> int:
+        """Return how many of the calls are let through."""
+        granted = min(calls, int(self.tokens))
+        self.tokens -= granted
+        self.wanted += calls if first else 0
+        self.asked += calls
+        self.refused += calls - granted
+        self.by_second[second] += calls
+        return granted
+
+
+@dataclass(frozen=True, order=True)
+class _Run:
+    """Where a tick's run is: before which call, after how many looks in vain, at which try of the call."""
+
+    stage: int = 0
+    looks: int = 0
+    attempt: int = 0
+
+
+class _Hour:
+    def __init__(self, load: Load, rates: Iterable[Rate], seconds: int) -> None:
+        self._load = load
+        self._seconds = seconds
+        self._buckets = [_Bucket(rate, rate.burst) for rate in rates]
+        self._of = {call: bucket for bucket in self._buckets for call in bucket.rate.calls}
+        self.runs: defaultdict[int, Counter[_Run]] = defaultdict(Counter)
+        self.singles: defaultdict[int, Counter[tuple[int, str]]] = defaultdict(Counter)
+        self.missed = self.undone = self.failed = self.busiest = 0
+
+    def go(self) -> dict[str, Use]:
+        for second in range(self._seconds):
+            for bucket in self._buckets:
+                bucket.refill()
+            # Who comes first is chance on AWS.
+            for part in (self._singles, self._runs) if second % 2 else (self._runs, self._singles):
+                part(second)
+        return {
+            bucket.rate.name: Use(
+                mean=bucket.wanted / self._seconds,
+                tries=bucket.asked,
+                peak=max(bucket.by_second.values(), default=0),
+                throttled=bucket.refused / bucket.asked if bucket.asked else 0.0,
+            )
+            for bucket in self._buckets
+        }
+
+    def _take(self, second: int, call: str, calls: int, *, first: bool) -> int:
+        bucket = self._of.get(call)
+        return calls if bucket is None else bucket.take(second, calls, first=first)
+
+    def _singles(self, second: int) -> None:
+        for (attempt, call), calls in sorted(self.singles.pop(second, Counter()).items()):
+            refused = calls - self._take(second, call, calls, first=attempt == 0)
+            if attempt + 1 < ATTEMPTS:
+                self.singles[second + RETRY_AFTER_S][attempt + 1, call] += refused
+            else:
+                self.failed += refused
+
+    def _runs(self, second: int) -> None:
+        here = self.runs.pop(second, Counter())
+        self.busiest = max(self.busiest, here.total())
+        for stage, call in enumerate(self._load.tick):
+            for run in sorted(run for run in here if run.stage == stage):
+                runs = here.pop(run)
+                granted = self._take(second, call, runs, first=run.attempt == 0)
+                here[_Run(stage + 1, run.looks)] += granted
+                self._refused(second, here, run, runs - granted)
+
+    def _refused(self, second: int, here: Counter[_Run], run: _Run, runs: int) -> None:
+        if not runs:
+            return
+        if run.attempt + 1 < ATTEMPTS:
+            self.runs[second + RETRY_AFTER_S][_Run(run.stage, run.looks, run.attempt + 1)] += runs
+        elif run.stage >= self._load.deciding:
+            self.undone += runs
+            here[_Run(run.stage + 1, run.looks)] += runs
+        elif run.looks + 1 < MOST_TRIES:
+            self.runs[second + LOOK_AGAIN_AFTER_S][_Run(0, run.looks + 1)] += runs
+        else:
+            self.missed += runs
+
+
+def simulate(
+    load: Load,
+    rates: Iterable[Rate],
+    *,
+    clusters: int,
+    aligned: bool = False,
+    refreshes: Iterable[int] = (),
+    seconds: int = 3600,
+) -> Outcome:
+    """Let an hour pass.
+
+    Args:
+        load: Of one cluster.
+        rates: The quotas.
+        clusters: How many.
+        aligned: All ticks come in the same second of the minute; else each at one of its own, by chance.
+        refreshes: The second in which each instance refresh begins, a negative one where it began before the hour.
+        seconds: Of the hour.
+    """
+    chance = random.Random(0)  # noqa: S311 - the same each time
+    hour = _Hour(load, rates, seconds)
+    phases = Counter(0 if aligned else chance.randrange(load.period_s) for _ in range(clusters))
+    for phase, ticks in phases.items():
+        for second in range(phase, seconds, load.period_s):
+            hour.runs[second][_Run()] += ticks
+    for _ in range(clusters):
+        for call in load.hourly:
+            hour.singles[chance.randrange(min(TIMERS_SPREAD_S, seconds))][0, call] += 1
+    for began in refreshes:
+        for second, call in load.refresh:
+            if 0 <= began + second < seconds:
+                hour.singles[began + second][0, call] += 1
+    ticks, calls = (sum(each.total() for each in asked.values()) for asked in (hour.runs, hour.singles))
+    uses = hour.go()
+    chores = (ticks - hour.missed) * (len(load.tick) - load.deciding)
+    return Outcome(
+        uses=uses,
+        missed=hour.missed / ticks if ticks else 0.0,
+        undone=hour.undone / chores if chores else 0.0,
+        failed=hour.failed / calls if calls else 0.0,
+        runs_at_once=hour.busiest,
+    )
+
+
+def evenly(clusters: int, *, within_s: int, refresh_s: int, seconds: int = 3600) -> list[int]:
+    """Return when refreshes begin in an hour of a longer window in which each cluster has one."""
+    apart_s = within_s / clusters
+    first = -int(refresh_s / apart_s)
+    return [int(n * apart_s) for n in range(first, int(seconds / apart_s) + 1)]
+
+
+def binds_at(load: Load, rate: Rate) -> float:
+    """Return the number of settled clusters whose ticks ask for all that a quota lets through."""
+    calls = sum(call in rate.calls for call in load.tick)
+    return rate.per_s * load.period_s / calls if calls else float("inf")
