@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from aws_lambda_powertools import Metrics
-from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from benchmarks.aws_in_memory import HOOKS, AwsInMemory, Call
@@ -167,7 +166,7 @@ class CountedWorld(World):
         self._out.truncate()
         event = {"Records": [{"messageId": f"{n:036}", "body": body, "attributes": {}} for n, body in enumerate(batch)]}
         with function_log(self._out):
-            respond(SQSEvent(event), self._controller, lambda: end - self.clock.monotonic())
+            respond(event, self._controller, lambda: end - self.clock.monotonic())
         self.check_promises()
         metrics = self._metrics
         published = json.dumps(metrics.serialize_metric_set(), separators=(",", ":"))
