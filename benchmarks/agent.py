@@ -1,150 +1,234 @@
-"""What the agent costs a host: `python -m benchmarks.agent [ROUNDS]`, from the root of the repository.
+"""What a host's boot costs: the agent against the seed's script, on the same local AWS, with the same Python.
 
-A start is a whole run: identity and role credentials from IMDSv2, the record from Parameter Store (both played on
-loopback), the peers file written. Cases take turns, so that a busy machine is busy for all of them; medians are shown
-with the fastest and the slowest run. What counts is the ratio to a Python that does nothing.
+A boot is a whole run: identity and role credentials, what AWS knows, the peers file written. Cases take turns, so that
+a busy machine is busy for all of them.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from benchmarks import agent_pythons
+from benchmarks.figures import Figures, table
+from benchmarks.part import Goal, Part, Row
+from benchmarks.pictures import OURS, SEED, picture
+from benchmarks.processes import Cost, cost_of, peak_of_all, size_mib
+from benchmarks.seed_host import (
+    PAUSE_S,
+    SCENARIOS,
+    OneHostsAws,
+    Scenario,
+    agent_environment,
+    missing_tools,
+    seed_command,
+    seed_environment,
+)
+from benchmarks.seed_way import AWSCLI, aws_program
 from bootstrap_agent.build import build
-from tests.unit.agent.fake_aws import FakeAws, Server, parameter
-from tests.unit.agent.interpreters import VERSIONS, python
-from tests.unit.agent.records import a_record, an_entry, two_others
+from tests.unit.agent.fake_aws import Server
 
-SITE_PACKAGES = next(path for path in sys.path if path.endswith("site-packages"))
-# What the current boto3 runs on.
-BOTO3_VERSIONS = ("3.11", "3.13")
-LAUNCHER = """
-import os, sys, time
-began = time.perf_counter()
-_, status, usage = os.wait4(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ), 0)
-print(status, time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
-"""
+TEN_TIMES: Final = Goal(10, at_least=True)
+SEED_WAY: Final = "the seed's script"
+WITH_PAUSE: Final = f"{SEED_WAY}, with its pause"
+AGENT, FIRST_TLS, NEXT_TLS = "agent", "agent, https: first boot", "agent, https: next boot"
+_MEMBER: Final = SCENARIOS[0]
 
 
 @dataclass
-class Case:
-    """One command, and what its runs took: seconds, seconds of CPU, MiB."""
+class Boot:
+    """One way of booting into one scenario, and what its runs took.
 
-    name: str
-    arguments: list[str]
-    env: dict[str, str] = field(default_factory=dict)
-    forget: Path | None = None
-    wall_s: list[float] = field(default_factory=list)
-    cpu_s: list[float] = field(default_factory=list)
-    rss_mib: list[float] = field(default_factory=list)
+    Attributes:
+        env: of the command.
+        before: brings the disk to where it is at such a boot.
+        together_mib: peak of all its processes together, looked at in a run of its own.
+    """
 
-    def run(self, interpreter: str) -> None:
-        """Run once and note what it took."""
-        if self.forget:
-            for folder in self.forget.glob("*/"):
-                shutil.rmtree(folder)
-        # The peak memory of a child counts from the process that it is forked from: that one is kept small.
-        done = subprocess.run(
-            [interpreter, "-ISc", LAUNCHER, interpreter, *self.arguments],
-            env={"PATH": os.environ["PATH"], **self.env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=True,
-        )
-        status, wall_s, cpu_s, rss_kib = done.stdout.split()[-4:]
-        if int(status):
-            raise SystemExit(f"{self.name}: wait status {status.decode()}")
-        self.wall_s.append(float(wall_s))
-        self.cpu_s.append(float(cpu_s))
-        self.rss_mib.append(float(rss_kib) / 1024)
+    scenario: Scenario
+    way: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+    before: Callable[[], None]
+    costs: list[Cost] = field(default_factory=list)
+    together_mib: float = 0.0
 
+    @property
+    def wall(self) -> Figures:
+        """Seconds from start to end."""
+        return Figures.of(each.wall_s for each in self.costs)
 
-def cases(bundle: Path, version: str, env: dict[str, str]) -> Iterator[Case]:
-    """Yield what is compared under one version of Python; `bundle` is alone in its folder's parent."""
-    inside = f"import sys; sys.path.insert(0, {str(bundle / 'lib')!r}); import etcd_aws_agent.__main__"
-    fresh = bundle.parent / "fresh"
-    fresh.mkdir(exist_ok=True)
-    first = Path(shutil.copy(bundle, fresh))
-    yield Case("python3 -c pass", ["-c", "pass"])
-    yield Case("agent, whole run", [str(bundle)], env)
-    yield Case("agent, first run ever", [str(first)], env, forget=fresh)
-    yield Case("only its imports, from the zip", ["-c", inside])
-    if version in BOTO3_VERSIONS:
-        yield Case("import boto3", ["-c", "import boto3"], {"PYTHONPATH": SITE_PACKAGES})
-        client = "import boto3; boto3.client('ssm', 'us-east-1')"
-        yield Case("boto3.client('ssm')", ["-c", client], {"PYTHONPATH": SITE_PACKAGES})
+    @property
+    def cpu(self) -> Figures:
+        """Seconds of CPU, of all processes."""
+        return Figures.of(each.cpu_s for each in self.costs)
+
+    @property
+    def rss(self) -> Figures:
+        """MiB of the largest process."""
+        return Figures.of(each.rss_mib for each in self.costs)
 
 
-@contextmanager
-def host() -> Iterator[tuple[Path, dict[str, str]]]:
-    """Give a folder and the environment of an instance that is listed in a record."""
-    aws = FakeAws(ssm=[parameter(a_record(an_entry(), *two_others()))])
+def run(rounds: int) -> Part:
+    """Boot a host in all ways so many times."""
+    aws = OneHostsAws()
     server = Server(aws)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        yield (
-            folder,
-            {
-                "HOME": name,
-                "CLUSTER_NAME": "etcd",
-                "ETCD_DATA_DIR": str(folder / "etcd"),
-                "ETCD_PEERS_FILE": str(folder / "etcd-peers"),
-                "AWS_ENDPOINT_URL": aws.url,
-                "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.url,
-            },
-        )
-    server.close()
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            bundle = build(folder / "bundle" / "etcd-aws-agent.pyz")
+            boots = _boots(bundle, aws.url, folder)
+            _measure(boots, aws, rounds)
+            sizes = _sizes(bundle)
+            aws.play(_MEMBER)
+            env = agent_environment(_MEMBER, aws.url, folder, is_https=False)
+            pythons, raw = agent_pythons.compare(rounds, folder / "pythons", env)
+    finally:
+        server.close()
+    return Part(
+        tuple(rows(boots, sizes)),
+        _text(boots, sizes, pythons),
+        {"agent": _drawn(boots)},
+        {"boots": {f"{each.scenario.name}; {each.way}": _raw(each) for each in boots}, "sizes": sizes, "pythons": raw},
+    )
 
 
-def spread(values: list[float], scale: float = 1000.0) -> str:
-    """Return `median [fastest-slowest]`, in milliseconds."""
-    return f"{statistics.median(values) * scale:.0f} [{min(values) * scale:.0f}-{max(values) * scale:.0f}]"
+def rows(boots: Sequence[Boot], sizes: Mapping[str, float]) -> list[Row]:
+    """Return the rows of the table; none where the seed's script was not run."""
+    found = {(each.scenario, each.way): each for each in boots}
+    if (_MEMBER, SEED_WAY) not in found:
+        return []
+    told = []
+    for scenario in SCENARIOS:
+        ours, theirs = found[scenario, AGENT], found[scenario, SEED_WAY]
+        what = f"boot, {scenario.name}"
+        told.append(Row(f"{what}: wall", "s", ours.wall, SEED_WAY, theirs.wall, TEN_TIMES))
+        told.append(Row(f"{what}: CPU", "s", ours.cpu, SEED_WAY, theirs.cpu, TEN_TIMES))
+    ours, theirs, paused = (found[_MEMBER, way] for way in (AGENT, SEED_WAY, WITH_PAUSE))
+    what = f"boot, {_MEMBER.name}"
+    least = Goal(1, at_least=True)
+    told += [
+        Row(f"{what}: wall", "s", ours.wall, WITH_PAUSE, paused.wall, least),
+        Row(f"{what}, with a certificate: wall", "s", found[_MEMBER, FIRST_TLS].wall, SEED_WAY, theirs.wall, least),
+        Row(f"{what}, with a certificate: CPU", "s", found[_MEMBER, FIRST_TLS].cpu, SEED_WAY, theirs.cpu, least),
+        Row(f"{what}: largest process", "MiB", ours.rss, SEED_WAY, theirs.rss, least, 0),
+        Row(
+            "on the disk besides Python",
+            "MiB",
+            Figures.of([sizes["agent, unpacked and compiled"]]),
+            "the aws tool",
+            Figures.of([sizes["the aws tool"]]),
+            least,
+            1,
+        ),
+    ]
+    return told
 
 
-def size_of(folder: Path) -> float:
-    """Return the size of all files below a folder, in MiB."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+def _boots(bundle: Path, url: str, folder: Path) -> list[Boot]:
+    # One clean Python for both: a host's own, or the shared one of this machine, may have slow site-packages.
+    interpreter = str(aws_program().with_name("python"))
+
+    def forget(*names: str) -> None:
+        for each in names:
+            path = folder / each
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def first() -> None:
+        forget("seed-peers", "etcd-peers", "etcd.life", "pki")
+
+    def again() -> None:
+        forget("etcd-peers")
+
+    boots = []
+    for scenario in SCENARIOS:
+        plain, tls = (agent_environment(scenario, url, folder, is_https=each) for each in (False, True))
+        agent = [interpreter, str(bundle)]
+        if not missing_tools():
+            seed = seed_environment(scenario, url, folder, pause_s=0.0)
+            boots.append(Boot(scenario, SEED_WAY, seed_command(), seed, first))
+        boots.append(Boot(scenario, AGENT, agent, plain, first))
+        if scenario is _MEMBER:
+            boots += [Boot(scenario, FIRST_TLS, agent, tls, first), Boot(scenario, NEXT_TLS, agent, tls, again)]
+    if not missing_tools():
+        paused = seed_environment(_MEMBER, url, folder, pause_s=PAUSE_S)
+        boots.append(Boot(_MEMBER, WITH_PAUSE, seed_command(), paused, first))
+    return boots
 
 
-def main() -> None:
-    """Measure and print one table."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    rows = []
-    sizes = ""
-    with host() as (folder, env):
-        for version in VERSIONS:
-            interpreter = python(version)
-            if interpreter is None:
-                rows.append(f"| {version} | not run: not on this machine | | | | |")
+def _measure(boots: Sequence[Boot], aws: OneHostsAws, rounds: int) -> None:
+    interpreter = str(aws_program().with_name("python"))
+    for number in range(-1, rounds):  # the first one is for the caches
+        for boot in boots:
+            # The next boot over https is right after the first one, and finds its files.
+            if boot.way != NEXT_TLS:
+                aws.play(boot.scenario)
+            boot.before()
+            if number < 0:
+                boot.together_mib = peak_of_all(boot.command, boot.env)
                 continue
-            place = folder / version
-            bundle = build(place / "etcd-aws-agent.pyz")
-            compared = list(cases(bundle, version, env))
-            for case in compared:
-                case.run(interpreter)  # once for the caches
-                case.wall_s, case.cpu_s, case.rss_mib = [], [], []
-            for _ in range(rounds):
-                for case in compared:
-                    case.run(interpreter)
-            bare_s = statistics.median(compared[0].cpu_s)
-            for case in compared:
-                ratio = statistics.median(case.cpu_s) / bare_s
-                cells = (version, case.name, spread(case.cpu_s), f"{ratio:.1f}", spread(case.wall_s))
-                rows.append(f"| {' | '.join(cells)} | {statistics.median(case.rss_mib):.0f} |")
-            unpacked = size_of(next(place.glob("etcd-aws-agent-*/")))
-            sizes = f"{bundle.stat().st_size / 2**20:.2f} MiB as one file, {unpacked:.1f} MiB with compiled code"
-    print(f"{rounds} rounds; agent: {sizes}\n")
-    print("| Python | case | CPU ms | CPU ratio | wall ms | max RSS MiB |\n|---|---|---|---|---|---|")
-    print("\n".join(rows))
+            boot.costs.append(cost_of(interpreter, boot.command, boot.env))
 
 
-if __name__ == "__main__":
-    main()
+def _sizes(bundle: Path) -> dict[str, float]:
+    packages = next((aws_program().parents[1] / "lib").glob("python*/site-packages"))
+    ours = [
+        path for path in packages.iterdir() if not path.name.startswith(("pip", "setuptools", "pkg_resources", "_d"))
+    ]
+    tools = [Path(found).resolve() for tool in ("jq", "curl") if (found := shutil.which(tool))]
+    return {
+        "agent, the file": size_mib([bundle]),
+        "agent, unpacked and compiled": size_mib([bundle, *bundle.parent.glob("etcd-aws-agent-*/")]),
+        "the aws tool": size_mib(ours),
+        "jq and curl, without their libraries": size_mib(tools),
+    }
+
+
+def _text(boots: Sequence[Boot], sizes: Mapping[str, float], pythons: str) -> str:
+    head = ("boot", "way", "wall s", "CPU s", "largest process MiB", "all together MiB")
+    told = [
+        (
+            each.scenario.name,
+            each.way,
+            f"{each.wall:.2f}",
+            f"{each.cpu:.2f}",
+            f"{each.rss:.0f}",
+            f"{each.together_mib:.0f}",
+        )
+        for each in boots
+    ]
+    missing = missing_tools()
+    not_run = f"The seed's script was not run: no {', '.join(missing)} on this machine.\n\n" if missing else ""
+    disk = table(("on the disk, besides Python", "MiB"), [(name, f"{size:.1f}") for name, size in sizes.items()])
+    return (
+        f"{not_run}{table(head, told)}\n\n{disk}\n\n"
+        "![wall and CPU of a boot](performance/agent.svg)\n\n"
+        f"The aws tool is {AWSCLI}.\n\n"
+        f"The agent joining three, over http, under each Python of this machine:\n\n{pythons}"
+    )
+
+
+def _drawn(boots: Sequence[Boot]) -> str:
+    """Draw wall and CPU of each boot, the medians with their spread."""
+    drawn = [each for each in boots if each.way != WITH_PAUSE]
+    with picture(rows=2, height=5.0) as figure:
+        for axes, (name, figures) in zip(
+            figure.axes, (("wall", [each.wall for each in drawn]), ("CPU", [each.cpu for each in drawn])), strict=True
+        ):
+            medians = [each.median or 0.0 for each in figures]
+            below = [each - min(one.values) for each, one in zip(medians, figures, strict=True)]
+            above = [max(one.values) - each for each, one in zip(medians, figures, strict=True)]
+            colours = [SEED if each.way == SEED_WAY else OURS for each in drawn]
+            axes.barh(range(len(drawn)), medians, xerr=(below, above), color=colours, ecolor="#333333", capsize=2)
+            axes.set_yticks(range(len(drawn)), labels=[f"{each.scenario.name}: {each.way}" for each in drawn])
+            axes.invert_yaxis()
+            axes.set_xlabel(f"{name}, s")
+        return figure.svg()
+
+
+def _raw(boot: Boot) -> dict[str, object]:
+    return {"runs": [vars(each) for each in boot.costs], "together_mib": boot.together_mib}

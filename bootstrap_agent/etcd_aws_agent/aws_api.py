@@ -18,16 +18,15 @@ from botocore.awsrequest import AWSRequest
 from botocore.utils import get_environ_proxies
 
 from etcd_aws_agent.credentials import CredentialChain
-from etcd_aws_agent.errors import DeniedError, GroupLookupError, UnavailableError
+from etcd_aws_agent.errors import DeniedError, GroupLookupError, ThrottledError, UnavailableError
 from etcd_aws_agent.transport import Answer, Transport
 
 HTTP_OK = 200
 HTTP_SERVER_ERROR = 500
 _THROTTLED = 429
 _NO_SUCH_THING = ("ParameterNotFound", "ResourceNotFoundException")
-_TEMPORARY = re.compile(
-    r"Throttl|TooManyRequests|RequestLimitExceeded|ServiceUnavailable|InternalFailure|InternalServer"
-)
+_TOO_MANY = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded")
+_TEMPORARY = re.compile(r"ServiceUnavailable|InternalFailure|InternalServer")
 
 
 class SignedService:
@@ -48,13 +47,16 @@ class SignedService:
             UnavailableError: no answer, or no credentials.
         """
         request = AWSRequest("POST", self._url, headers=headers, data=body.encode())
-        SigV4Auth(self._credentials.current(), self._name, self._region).add_auth(request)
+        keys = self._credentials.current()
+        SigV4Auth(keys, self._name, self._region).add_auth(request)  # type: ignore[arg-type]  # it needs these three
         return self._transport.send(request)
 
     def failure(self, answer: Answer, code: str, message: str, *, action: str, subject: str) -> Exception:
         """Return the error that an answer stands for: worth another attempt soon, or a refusal."""
         what = f"{action} {subject}: {answer.status} {code} {message}".strip()
-        if answer.status >= HTTP_SERVER_ERROR or answer.status == _THROTTLED or _TEMPORARY.search(code):
+        if answer.status == _THROTTLED or _TOO_MANY.search(code):
+            return ThrottledError(what)
+        if answer.status >= HTTP_SERVER_ERROR or _TEMPORARY.search(code):
             return UnavailableError(what)
         # Expired or not yet known keys look like this too.
         self._credentials.forget()

@@ -8,6 +8,7 @@ from __future__ import annotations
 MEMBER_FAST_PHASE_S = 900.0
 CERTIFICATE_FAST_PHASE_S = 60.0
 LONGEST_S = 30.0
+LONGEST_OF_PROXY_S = 35.0
 SHORTEST_S = 0.05
 SHORTEST_BETWEEN_REQUESTS_S = 60.0
 LONGEST_BETWEEN_REQUESTS_S = 600.0
@@ -23,9 +24,24 @@ def between_looks_of_member(waited_s: float, fraction: float) -> float:
     return 0.2 + 0.1 * fraction if waited_s < MEMBER_FAST_PHASE_S else 2.0 + 3.0 * fraction
 
 
-def between_looks_of_proxy(looks: int, fraction: float) -> float:
-    """Return the seconds after the `looks`-th look: 1,000 proxies may boot at once, GetParameter allows 40 a second."""
-    return max(SHORTEST_S, fraction * min(LONGEST_S, 2.0 ** min(looks - 1, 10)))
+def between_looks_of_proxy(
+    looks: int, fraction: float, *, is_throttled: bool = False, is_of_many: bool = False
+) -> float:
+    """Return the seconds after a proxy's `looks`-th look.
+
+    GetParameter allows 40 a second. Many are spread over what 1,000 need at least, 25 s, and some more; those that have
+    been spread and only wait for the record keep their distance: 1,000 of them ask 38 times a second.
+
+    Args:
+        looks: so far.
+        fraction: random in [0, 1).
+        is_throttled: this look was.
+        is_of_many: this look or one before it was throttled, so there are more of them than the limit bears.
+    """
+    longest_s = LONGEST_OF_PROXY_S if is_of_many else 2.0 ** min(looks - 1, 10)
+    if is_throttled or longest_s < LONGEST_OF_PROXY_S:
+        return max(SHORTEST_S, fraction * longest_s)
+    return (0.5 + 0.5 * fraction) * LONGEST_OF_PROXY_S
 
 
 def between_looks_for_certificate(waited_s: float, fraction: float) -> float:

@@ -9,7 +9,8 @@ AgentError
 ├── MaterialError        key, certificate and CAs do not work together
 ├── NoMaterialError      --renew where there is nothing to renew
 └── ReadError            an AWS read brought no answer to rely on
-    ├── UnavailableError   not reachable, throttled, failing, no credentials
+    ├── UnavailableError   not reachable, failing, no credentials
+    │   └── ThrottledError   too many requests, of this host or of others
     └── DeniedError        answered, and refused us
 """
 
@@ -105,6 +106,10 @@ class ReadError(AgentError):
 
 class UnavailableError(ReadError):
     """The service was not reached, is throttling or failing, or there are no credentials yet."""
+
+
+class ThrottledError(UnavailableError):
+    """The service has more requests than it allows; one limit holds for all hosts of an account."""
 
 
 class DeniedError(ReadError):

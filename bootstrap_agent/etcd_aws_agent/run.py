@@ -9,7 +9,7 @@ from typing import Protocol
 
 from etcd_aws_agent import backoff, disk, render
 from etcd_aws_agent.clock import Clock
-from etcd_aws_agent.errors import AgentError, ExitCode, ReadError, RecordError
+from etcd_aws_agent.errors import AgentError, ExitCode, ReadError, RecordError, ThrottledError
 from etcd_aws_agent.identity import Identity
 from etcd_aws_agent.plan import Absent, Action, Decision, Reading, Unreadable, plan_member, plan_proxy
 from etcd_aws_agent.record import Record, parse_record
@@ -68,6 +68,8 @@ class Agent:
         self._began = clock.monotonic()
         self._unanswered_since: float | None = None
         self._failures = 0
+        self._is_throttled = False
+        self._is_of_many = False
         self._looks = 0
 
     def run(self) -> ExitCode:
@@ -128,10 +130,13 @@ class Agent:
         except ReadError as error:
             now = self._clock.monotonic()
             self._failures += 1
+            self._is_throttled = isinstance(error, ThrottledError)
+            self._is_of_many |= self._is_throttled
             if self._unanswered_since is None:
                 self._unanswered_since = now
             return Unreadable(str(error), for_s=now - self._unanswered_since)
         self._failures = 0
+        self._is_throttled = False
         self._unanswered_since = None
         if value is None:
             return Absent()
@@ -177,8 +182,10 @@ class Agent:
 
     def _delay_s(self) -> float:
         fraction = random.random()  # noqa: S311 - jitter
+        if self.settings.is_proxy and (self._is_throttled or not self._failures):
+            return backoff.between_looks_of_proxy(
+                self._looks, fraction, is_throttled=self._is_throttled, is_of_many=self._is_of_many
+            )
         if self._failures:
             return backoff.after_failures(self._failures, fraction)
-        if self.settings.is_proxy:
-            return backoff.between_looks_of_proxy(self._looks, fraction)
         return backoff.between_looks_of_member(self._clock.monotonic() - self._began, fraction)

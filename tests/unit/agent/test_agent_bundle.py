@@ -88,6 +88,19 @@ def test_it_finds_a_group_by_its_tag(interpreter: str, bundle: Path, host: Host)
     assert "no group found" in done.stderr
 
 
+def test_what_it_prints_arrives_though_it_ends_without_tidying_up(
+    interpreter: str, bundle: Path, host: Host, aws: FakeAws
+) -> None:
+    aws.ssm = [LISTED]
+    run(interpreter, bundle, host)
+
+    done = run(interpreter, bundle, host, "--dry-run")
+
+    assert done.returncode == 0
+    assert done.stdout == host.peers_file.read_text()
+    assert "would=write" in done.stderr
+
+
 def test_its_help_tells_variables_and_exit_codes(interpreter: str, bundle: Path, host: Host) -> None:
     done = run(interpreter, bundle, host, "--help")
 

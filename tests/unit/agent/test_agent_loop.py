@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from etcd_aws_agent import backoff
-from etcd_aws_agent.errors import DeniedError, ExitCode, UnavailableError
+from etcd_aws_agent.errors import DeniedError, ExitCode, ThrottledError, UnavailableError
 from etcd_aws_agent.identity import Identity
 from etcd_aws_agent.run import Agent
 from etcd_aws_agent.settings import Settings
@@ -94,9 +94,27 @@ def test_a_proxy_begins_with_seconds_and_ends_with_half_a_minute(start: Start) -
     assert agent.run() is ExitCode.NOT_LISTED_IN_TIME
 
     assert clock.sleeps[0] <= 1
-    assert max(clock.sleeps) <= 30
-    # Full jitter: 15 s on average once it is at its longest.
-    assert len(clock.sleeps) < 400
+    assert max(clock.sleeps) <= backoff.LONGEST_OF_PROXY_S
+    # Of the last ones none is short (but the very last, which ends with the deadline).
+    assert min(clock.sleeps[10:-1]) >= backoff.LONGEST_OF_PROXY_S / 2
+
+
+def test_a_throttled_proxy_makes_room_for_the_others_at_once_and_a_member_does_not(
+    start: Start, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.random", lambda: 0.9)
+    answers = (None, ThrottledError("rate exceeded"), None, VOTERS)
+
+    proxy, its_clock = start(*answers, PROXY_ASG="etcd")
+    assert proxy.run() is ExitCode.OK
+    assert its_clock.sleeps == pytest.approx([0.9, 0.9 * 35, 0.95 * 35])
+
+    host.peers_file.unlink()
+    member, clock = start(*answers)
+    clock.stop_after = clock.now + 1
+    with pytest.raises(KeyboardInterrupt):
+        member.run()
+    assert clock.sleeps[1] == pytest.approx(0.9)
 
 
 def test_without_a_deadline_it_waits_for_ever(start: Start) -> None:
