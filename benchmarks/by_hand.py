@@ -1,147 +1,216 @@
-"""etcd started by hand: processes with a list that somebody knew beforehand, and nothing around them."""
+"""etcd by hand: the same processes driven by a plain script with etcdctl, and nothing around them. The floor."""
 
 from __future__ import annotations
 
-import base64
-import http.client
 import itertools
 import json
-import shutil
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab import processes
-from lab.paths import default_etcd
+from benchmarks import certificates
+from benchmarks.certificates import Files
+from benchmarks.etcd_process import Etcd, start_together, stopped_at_the_end, wait_until_served
+from benchmarks.writes import Gaps, Mark, expect_kept, once, quiet, watched
+from lab.etcdctl import Etcdctl
+from lab.paths import LabError, default_etcd
 from lab.site import METADATA_PORT, free_cidr, guard_address
+from lab.writer import Writer
 
-_READ: Final = json.dumps({"key": base64.b64encode(b"any").decode()})
-_ANSWER_S: Final = 1.0
-_LOOK_S: Final = 0.005
+_BOUND_S: Final = 60.0
+_PAUSE_S: Final = 0.05  # between two tries of the script
+_LOOK_S: Final = 0.01
+_GONE: Final = "member not found"
 
 
-class Etcd:
-    """One etcd process on an address of its own, with the ports that everybody uses.
+@dataclass(frozen=True)
+class Replaced:
+    """How long a replacement took, in seconds.
 
-    Args:
-        name: its name.
-        address: a loopback address.
-        folder: for its data and log.
+    Attributes:
+        since_death_s: from the death of the old member until the new one served as a voter.
+        took_s: from the moment when the dead member was out and the new one was to come.
+        steps: of that.
     """
 
-    def __init__(self, name: str, address: str, folder: Path) -> None:
-        self.name = name
-        self.address = address
-        self._folder = folder
-        self._started: processes.Started | None = None
-
-    @property
-    def peer(self) -> str:
-        """Its part of an initial cluster."""
-        return f"{self.name}=http://{self.address}:2380"
-
-    def start(self, variables: Mapping[str, str]) -> None:
-        """Start it with these variables besides its own URLs. It ends with the thread that started it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        client, peer = f"http://{self.address}:2379", f"http://{self.address}:2380"
-        environment = {
-            "ETCD_DATA_DIR": str(self._folder / "data"),
-            "ETCD_NAME": self.name,
-            "ETCD_LISTEN_PEER_URLS": peer,
-            "ETCD_LISTEN_CLIENT_URLS": client,
-            "ETCD_INITIAL_ADVERTISE_PEER_URLS": peer,
-            "ETCD_ADVERTISE_CLIENT_URLS": client,
-            **variables,
-        }
-        _, self._started = processes.start(
-            [default_etcd()],
-            log=self._folder / "etcd.log",
-            environment=environment,
-            directory=self._folder,
-            preexec=processes.dies_with_parent,
-        )
-
-    def stop(self) -> None:
-        """Stop it and forget its data."""
-        if self._started:
-            processes.stop(self._started)
-        shutil.rmtree(self._folder, ignore_errors=True)
+    since_death_s: float
+    took_s: float
+    steps: dict[str, float]
 
 
 class Network:
-    """Three loopback addresses of a network that no lab takes meanwhile.
+    """Loopback addresses of a network that no lab takes meanwhile.
 
     Args:
         folder: for data and logs.
+        program: the etcd binary; default: the lab's.
+        https: with certificates that are made now.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, program: Path | None = None, https: bool = False) -> None:
         self._folder = folder
+        self._program = program or default_etcd()
         self._runs = itertools.count(1)
         cidr = free_cidr()
         self._held = socket.create_server((guard_address(cidr), METADATA_PORT))
-        self._addresses = [f"{cidr.removesuffix('.0.0/16')}.0.{last}" for last in (4, 5, 6)]
+        self._addresses = [f"{cidr.removesuffix('.0.0/16')}.0.{last}" for last in range(4, 20)]
+        self._files = certificates.make(folder / "pki", self._addresses) if https else None
 
     def close(self) -> None:
         """Give the network back."""
         self._held.close()
 
-    def form(self) -> float:
-        """Start three at once; returns the seconds until every one answered a linearizable read."""
+    @contextmanager
+    def cluster(self) -> Iterator[Cluster]:
+        """Form a cluster of three; it is gone at the end."""
         run = self._folder / f"by-hand-{next(self._runs)}"
-        etcds = [Etcd(f"hand-{each[-1]}", each, run / each) for each in self._addresses]
-        with stopped_at_the_end(etcds):
-            began = time.monotonic()
-            start_together(etcds)
-            wait_until_served(self._addresses, deadline=began + 60)
-            return time.monotonic() - began
+        cluster = Cluster(run, self._addresses, program=self._program, files=self._files)
+        with stopped_at_the_end(cluster.etcds):
+            cluster.form()
+            yield cluster
+
+    def form(self) -> float:
+        """Form a cluster of three and throw it away; returns the seconds that forming took."""
+        with self.cluster() as cluster:
+            return cluster.formed_s
 
 
-def start_together(etcds: Iterable[Etcd], **more: str) -> None:
-    """Start the members of a new cluster."""
-    members = list(etcds)
-    peers = ",".join(each.peer for each in members)
-    for each in members:
-        each.start({"ETCD_INITIAL_CLUSTER": peers, "ETCD_INITIAL_CLUSTER_STATE": "new", **more})
-
-
-@contextmanager
-def stopped_at_the_end(etcds: Iterable[Etcd]) -> Iterator[None]:
-    """Stop them, whatever happens."""
-    try:
-        yield
-    finally:
-        for each in etcds:
-            each.stop()
-
-
-def wait_until_served(addresses: Iterable[str], *, deadline: float) -> None:
-    """Wait until each of them has answered a linearizable read.
+class Cluster:
+    """Three members, and the script.
 
     Args:
-        addresses: the members'.
-        deadline: by this machine's monotonic seconds.
+        folder: for data and logs.
+        addresses: taken in turn.
+        program: the etcd binary.
+        files: for https; the script itself speaks http only.
 
-    Raises:
-        TimeoutError: one had not by then.
+    Attributes:
+        etcds: all that were ever started.
+        formed_s: how long it took to form, from the start of the first process until each had answered a linearizable
+            read.
     """
-    for address in addresses:
-        while not serves(address):
+
+    def __init__(self, folder: Path, addresses: list[str], *, program: Path, files: Files | None) -> None:
+        self.etcds: list[Etcd] = []
+        self.formed_s = 0.0
+        self._folder = folder
+        self._addresses = iter(addresses)
+        self._program = program
+        self._files = files
+        self._running: list[Etcd] = []
+        self._told: list[tuple[float, str]] = []
+
+    def form(self) -> None:
+        """Start three at once, with a list that somebody knew beforehand."""
+        self._running = [self._new() for _ in range(3)]
+        began = time.monotonic()
+        start_together(self._running)
+        wait_until_served(self._running, deadline=began + _BOUND_S)
+        self.formed_s = time.monotonic() - began
+
+    def replace(self, *, leader: bool) -> Replaced:
+        """Kill the leader or a follower, take it out of the list, and bring a new one in."""
+        leading = self._leader()
+        victim = next(each for each in self._running if (each is leading) is leader)
+        member = self._ids()[victim.name]
+        self._running.remove(victim)
+        died = time.monotonic()
+        victim.kill()
+        self._wait_for_a_leader()  # asked meanwhile, etcd would keep the script waiting for 5 s
+        self._insist("member", "remove", f"{member:x}")
+        began = time.monotonic()
+        self._told.clear()
+        self._bring_in(self._new())
+        ends = [began, *(at for at, _ in self._told)]
+        steps = {what: at - before for before, (at, what) in zip(ends, self._told, strict=False)}
+        steps = {"start to promote" if name == "promote" else name: took for name, took in steps.items()}
+        return Replaced(ends[-1] - died, ends[-1] - began, steps)
+
+    def gaps(self) -> Gaps:
+        """Write all the time: while nothing happens, over one bare leadership transfer, over a rolling refresh."""
+        with Writer(lambda: [each.client_url for each in self._running], pause_s=0.0) as writer:
+            time.sleep(1.0)
+            still = watched(writer, quiet)
+            transfer = watched(writer, lambda: once(self._transfer))
+            self._told.clear()
+            refresh = watched(writer, self._refresh, lambda began: [Mark(at - began, what) for at, what in self._told])
+        expect_kept(writer)
+        return Gaps(still, transfer, refresh)
+
+    # -- the script -----------------------------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        """A new member in, an old one out, three times; the leader hands over before it goes."""
+        for old in list(self._running):
+            self._bring_in(self._new())
+            if self._leader() is old:
+                self._move_leadership(self._running[1])
+            self._insist("member", "remove", f"{self._ids()[old.name]:x}", without=old)
+            self._running.remove(old)  # it ends by itself
+            self._note("remove")
+
+    def _transfer(self) -> None:
+        leading = self._leader()
+        self._move_leadership(next(each for each in self._running if each is not leading))
+
+    def _bring_in(self, new: Etcd) -> None:
+        added = json.loads(
+            self._insist("member", "add", new.name, f"--peer-urls={new.peer_url}", "--learner", "--write-out=json")
+        )
+        self._note("add")
+        peers = ",".join(each.peer for each in (*self._running, new))
+        new.start({"ETCD_INITIAL_CLUSTER": peers, "ETCD_INITIAL_CLUSTER_STATE": "existing"})
+        self._insist("member", "promote", f"{added['member']['ID']:x}")
+        self._note("promote")
+        wait_until_served([new], deadline=time.monotonic() + _BOUND_S)
+        self._note("serves")
+        self._running.append(new)
+
+    def _move_leadership(self, to: Etcd) -> None:
+        self._etcdctl().run("move-leader", f"{self._ids()[to.name]:x}")
+        self._note("transfer")
+
+    def _insist(self, *arguments: str, without: Etcd | None = None) -> str:
+        """Repeat what etcd refuses: a member changes no list for 5 s after it connected; a learner must catch up."""
+        deadline = time.monotonic() + _BOUND_S
+        while True:
+            try:
+                return self._etcdctl(without).run(*arguments)
+            except LabError as error:
+                if _GONE in str(error):  # an earlier try has done it, though its answer did not come
+                    return ""
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_PAUSE_S)
+
+    def _wait_for_a_leader(self) -> None:
+        deadline = time.monotonic() + _BOUND_S
+        while not any(each.is_leader() for each in self._running):
             if time.monotonic() >= deadline:
-                raise TimeoutError(f"{address} does not serve")
+                raise TimeoutError("no member leads")
             time.sleep(_LOOK_S)
 
+    def _leader(self) -> Etcd:
+        leader = self._etcdctl().leader()
+        names = {number: name for name, number in self._ids().items()}
+        return next(each for each in self._running if each.name == names.get(leader))
 
-def serves(address: str) -> bool:
-    """Whether a member answers a linearizable read."""
-    connection = http.client.HTTPConnection(address, 2379, timeout=_ANSWER_S)
-    try:
-        connection.request("POST", "/v3/kv/range", _READ)
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    def _ids(self) -> dict[str, int]:
+        return {each.get("name", ""): each["ID"] for each in self._etcdctl().members()}
+
+    def _etcdctl(self, without: Etcd | None = None) -> Etcdctl:
+        return Etcdctl(self._program, [each.client_url for each in self._running if each is not without])
+
+    def _new(self) -> Etcd:
+        address = next(self._addresses)
+        name = f"hand-{address.rpartition('.')[2]}"
+        etcd = Etcd(name, address, self._folder / name, program=self._program, files=self._files)
+        self.etcds.append(etcd)
+        return etcd
+
+    def _note(self, what: str) -> None:
+        self._told.append((time.monotonic(), what))

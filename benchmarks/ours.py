@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmarks import timeline
+from benchmarks.writes import Gaps, Mark, expect_kept, once, quiet, watched
 from lab import Lab
 from lab.paths import LabError
 from lab.writer import Writer
@@ -16,28 +17,25 @@ SIZE: Final = 3
 _BOUND_S: Final = 120.0
 # etcd refuses a new member for 5 s after a peer connected, 7 s once (measured); nobody's way can be faster.
 ETCD_SETTLES_S: Final = 8.0
-_QUIET_S: Final = 5.0
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: how long it took, and the steps of it, in seconds."""
+    """One run, in seconds.
+
+    Attributes:
+        took_s: from the instance's ``Pending:Wait`` to its ``InService``.
+        steps: of that, one after the other; none where the logs do not tell.
+        since_death_s: for a replacement, from the death of the old member's host.
+    """
 
     took_s: float
     steps: dict[str, float]
+    since_death_s: float = 0.0
 
     def __str__(self) -> str:
         steps = ", ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in self.steps.items())
         return f"{self.took_s:.2f} s ({steps} ms)"
-
-
-@dataclass(frozen=True)
-class Gaps:
-    """The longest time without an acknowledged write, in seconds, in each of these situations."""
-
-    quiet_s: float
-    transfer_s: float
-    refresh_s: float
 
 
 class Ours:
@@ -45,10 +43,13 @@ class Ours:
 
     Args:
         lab: a started lab with the deployed stack, and three instances in service.
+        tells_steps: whether its etcd's log tells when it served, as JSON; 3.4's does not.
     """
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *, tells_steps: bool = True) -> None:
         self._lab = lab
+        self._tells_steps = tells_steps
+        self._urls: list[str] = []
 
     def empty(self) -> None:
         """Scale to zero, and wait until no etcd of the group runs any more and the function is done with it."""
@@ -75,36 +76,41 @@ class Ours:
         began = timeline.moment(journal, "booted" if apart_s else "Pending:Wait")["at"]
         ended = timeline.moment(journal, "InService")
         log = self._log_until(ended["epoch"], since=journal[0]["epoch"])
-        serves = max(self._serves_at(each["instance"]) for each in journal if each["to"] == "InService")
-        return Run(ended["at"] - began, timeline.formation(journal, log, etcd_serves=serves))
+        steps = {}
+        if self._tells_steps:
+            serves = max(self._serves_at(each["instance"]) for each in journal if each["to"] == "InService")
+            steps = timeline.formation(journal, log, etcd_serves=serves)
+        return Run(ended["at"] - began, steps)
 
     def replace(self, *, leader: bool) -> Run:
         """Kill the leader's host or a follower's, and have it replaced."""
         leading = self._lab.etcdctl.leader()
         victim = min(each["name"] for each in self._lab.etcdctl.members() if (each["ID"] == leading) is leader)
         after = self._newest()
+        died = time.time()
         self._lab.kill(victim)
         journal = self._journal(after, lambda seen: _count(seen, "InService") == 1)
         ended = timeline.moment(journal, "InService")
         newcomer = ended["instance"]
         self._expect_voter(newcomer)
         log = self._log_until(ended["epoch"], since=journal[0]["epoch"])
-        serves = self._serves_at(newcomer)
+        steps = {}
+        if self._tells_steps:
+            steps = timeline.replacement(journal, log, instance=newcomer, etcd_serves=self._serves_at(newcomer))
         self._lab.wait_in_service(SIZE, _BOUND_S)
         began = timeline.moment(journal, "Pending:Wait", instance=newcomer)["at"]
-        return Run(ended["at"] - began, timeline.replacement(journal, log, instance=newcomer, etcd_serves=serves))
+        return Run(ended["at"] - began, steps, since_death_s=ended["epoch"] - died)
 
     def gaps(self) -> Gaps:
         """Write all the time: while nothing happens, over one bare leadership transfer, over an instance refresh."""
-        with Writer(self._lab.client_urls, self._lab.tls, pause_s=0.0) as writer:
-            time.sleep(_QUIET_S / 5)
-            quiet = _longest_gap(writer, lambda: time.sleep(_QUIET_S))
-            transfer = _longest_gap(writer, self._transfer)
-            refresh = _longest_gap(writer, self._refresh)
-        verdict = writer.verify()
-        if verdict.lost or not verdict.acknowledged:
-            raise LabError(f"{len(verdict.lost)} of {verdict.acknowledged} acknowledged writes are lost")
-        return Gaps(quiet, transfer, refresh)
+        self._urls = self._lab.client_urls()
+        with Writer(lambda: self._urls, self._lab.tls, pause_s=0.0) as writer:
+            time.sleep(1.0)
+            still = watched(writer, quiet)
+            transfer = watched(writer, lambda: once(self._transfer))
+            refresh = watched(writer, self._refresh, self._marks)
+        expect_kept(writer)
+        return Gaps(still, transfer, refresh)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -113,17 +119,27 @@ class Ours:
         leader = etcdctl.leader()
         target = next(int(each["ID"]) for each in etcdctl.members() if each["ID"] != leader)
         etcdctl.run("move-leader", f"{target:x}")
-        time.sleep(_QUIET_S / 2)
 
     def _refresh(self) -> None:
         before = set(self._lab.instances())
+        after = self._newest()
         self._lab.refresh()
-        self._lab.wait_for(
-            lambda: self._lab.refresh_status()[0] not in {"Pending", "InProgress"}, _BOUND_S, "the refresh to end"
-        )
-        self._lab.wait_in_service(SIZE, _BOUND_S)
-        if self._lab.refresh_status()[0] != "Successful" or before & set(self._lab.instances()):
-            raise LabError(f"the instance refresh ended as {self._lab.refresh_status()}")
+        self._journal(after, self._is_refreshed)
+        status = self._lab.refresh_status()[0]
+        if status != "Successful" or before & set(self._lab.instances()):
+            raise LabError(f"the instance refresh ended as {status}")
+
+    def _is_refreshed(self, seen: list[dict[str, Any]]) -> bool:
+        """Whether three came and three went. The client learns of who is there as often as somebody comes or goes."""
+        self._urls = self._lab.client_urls() or self._urls
+        return _count(seen, "InService") == SIZE and _count(seen, "Terminated") == SIZE
+
+    def _marks(self, began: float) -> Sequence[Mark]:
+        """What the function decided since then (monotonic seconds)."""
+        epoch = time.time() - time.monotonic() + began
+        self._lab.wait_for(lambda: self._ended_since(epoch), _BOUND_S, "the function's run to end")
+        log = [line for line in timeline.parse_log(self._lab.function_log()) if line.at >= epoch]
+        return [Mark(at - epoch, what) for at, what in timeline.decided(log)]
 
     def _have_a_cold_start(self) -> None:
         functions = self._lab.client("lambda")
@@ -173,9 +189,3 @@ class Ours:
 
 def _count(journal: Sequence[dict[str, Any]], to: str) -> int:
     return sum(each["to"] == to for each in journal)
-
-
-def _longest_gap(writer: Writer, work: Callable[[], None]) -> float:
-    began = time.monotonic()
-    work()
-    return writer.longest_gap(since=began)[0]

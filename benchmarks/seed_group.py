@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import by_hand
+from benchmarks.etcd_process import Etcd, start_together, stopped_at_the_end, wait_until_served
 from benchmarks.ours import ETCD_SETTLES_S, SIZE
 from benchmarks.seed_way import Host, aws_program
+from benchmarks.writes import Mark, Window, expect_kept, watched
 from lab import Lab
 from lab.paths import LabError
 from lab.site import METADATA_PORT
+from lab.writer import Writer
 
 _NAME: Final = "seed"
 _GROUP_S: Final = 60.0
@@ -28,12 +30,15 @@ class SeedGroup:
     Args:
         lab: a lab with the deployed stack.
         folder: for data and logs.
+        program: an etcd binary that has the v2 API.
     """
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    def __init__(self, lab: Lab, folder: Path, *, program: Path) -> None:
         self._lab = lab
         self._folder = folder
+        self._program = program
         self._runs = itertools.count(1)
+        self._run = folder
         self._hosts: list[Host] = []
         aws_program()
         self._make()
@@ -49,27 +54,58 @@ class SeedGroup:
         with self._three(apart_s) as booted:
             for record in booted:
                 self._boot(record, run, bound_s + max(apart_s))
-            return self._seconds_until_all_serve(since=record["at"], bound_s=bound_s)
+            return self._seconds_until_all_serve(self._hosts, since=record["at"], bound_s=bound_s)
 
-    def replace(self, *, bound_s: float) -> float | None:
-        """Kill a host of a running cluster; returns the seconds from the replacement's boot until it serves, if so."""
-        run = self._folder / f"seed-{next(self._runs)}"
-        with self._three() as booted:
-            members = {each["instance"]: self._etcd(each["instance"], run) for each in booted}
-            with by_hand.stopped_at_the_end(members.values()):
-                by_hand.start_together(members.values(), ETCD_ENABLE_V2="true")
-                addresses = [each.address for each in members.values()]
-                by_hand.wait_until_served(addresses, deadline=time.monotonic() + _GROUP_S)
-                time.sleep(ETCD_SETTLES_S)
-                after = self._newest()
-                victim = min(members)
-                members[victim].stop()
-                # Not "terminated" at once: the lab would give its address to the replacement, and the seed would then
-                # take the dead member for its own (it never gets healthy).
-                self._lab.kill(victim, ec2="impaired")
-                (record,) = self._booted(after, 1)
-                self._boot(record, run, bound_s)
-                return self._seconds_until_all_serve(since=record["at"], bound_s=bound_s)
+    def replace(self, *, leader: bool, bound_s: float) -> float | None:
+        """Kill a host of a running cluster; returns the seconds from the replacement's boot until it serves, if so.
+
+        Args:
+            leader: the leader's, or a follower's.
+            bound_s: how long to wait after the boot.
+        """
+        with self._running() as members:
+            victim = next(each for each in members if (each.is_leader() is leader))
+            victim.kill()
+            host, at = self._replacement(victim, bound_s)
+            return self._seconds_until_served(host, since=at, bound_s=bound_s)
+
+    def roll(self, *, bound_s: float) -> tuple[Window, float | None]:
+        """Have a client write while each host is replaced in turn, the next once its predecessor's replacement serves.
+
+        Args:
+            bound_s: how long to wait for each.
+
+        Returns:
+            What the client saw, and the seconds that it took; None if a replacement never served.
+        """
+        took: list[float | None] = []
+        told: list[tuple[float, str]] = []
+        with self._running() as members:
+            serving = list(members)
+
+            def all_in_turn() -> None:
+                began = time.monotonic()
+                for old in members:
+                    told.append((time.monotonic(), "terminate"))
+                    old.shut_down()
+                    serving.remove(old)
+                    host, at = self._replacement(old, bound_s)
+                    told.append((at, "boot"))
+                    served = self._seconds_until_served(host, since=at, bound_s=bound_s)
+                    told.extend(host.told)
+                    if served is None:
+                        took.append(None)
+                        return
+                    told.append((at + served, "serves"))
+                    serving.append(host.etcd)
+                took.append(time.monotonic() - began)
+
+            with Writer(lambda: [each.client_url for each in serving], pause_s=0.0) as writer:
+                time.sleep(1.0)
+                seen = watched(writer, all_in_turn, lambda began: [Mark(at - began, what) for at, what in told])
+            if took[0] is not None:
+                expect_kept(writer)
+            return seen, took[0]
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -88,7 +124,31 @@ class SeedGroup:
             self._set_desired(0)
             self._lab.wait_in_service(0, _GROUP_S, _NAME)
 
-    def _boot(self, record: dict[str, Any], run: Path, bound_s: float) -> None:
+    @contextmanager
+    def _running(self) -> Iterator[list[Etcd]]:
+        """Give the members of a cluster that somebody formed for it, long enough ago for etcd to take another."""
+        self._run = self._folder / f"seed-{next(self._runs)}"
+        with self._three() as booted:
+            members = [self._etcd(each["instance"], self._run) for each in booted]
+            with stopped_at_the_end(members):
+                start_together(members, ETCD_ENABLE_V2="true")
+                wait_until_served(members, deadline=time.monotonic() + _GROUP_S)
+                time.sleep(ETCD_SETTLES_S)
+                yield members
+
+    def _replacement(self, victim: Etcd, bound_s: float) -> tuple[Host, float]:
+        """Return the host that the group launches in another's place, and when it booted."""
+        after = self._newest()
+        # Not "terminated" at once: the lab would give its address to the replacement, and the seed would then
+        # take the dead member for its own (it never gets healthy).
+        self._lab.kill(victim.name, ec2="impaired")
+        (record,) = self._booted(after, 1)
+        return self._boot(record, self._run, bound_s), record["at"]
+
+    def _seconds_until_served(self, host: Host, *, since: float, bound_s: float) -> float | None:
+        return self._seconds_until_all_serve([host], since=since, bound_s=bound_s)
+
+    def _boot(self, record: dict[str, Any], run: Path, bound_s: float) -> Host:
         etcd = self._etcd(record["instance"], run)
         host = Host(
             etcd,
@@ -98,22 +158,23 @@ class SeedGroup:
         )
         self._hosts.append(host)
         host.start()
+        return host
 
-    def _seconds_until_all_serve(self, *, since: float, bound_s: float) -> float | None:
+    def _seconds_until_all_serve(self, hosts: Sequence[Host], *, since: float, bound_s: float) -> float | None:
         deadline = since + bound_s
-        for host in self._hosts:
+        for host in hosts:
             while not host.is_started.wait(_LOOK_S):
                 if host.problem or time.monotonic() >= deadline:
                     return None
         try:
-            by_hand.wait_until_served([host.etcd.address for host in self._hosts], deadline=deadline)
+            wait_until_served([host.etcd for host in hosts], deadline=deadline)
         except TimeoutError:
             return None
         return time.monotonic() - since
 
-    def _etcd(self, instance_id: str, run: Path) -> by_hand.Etcd:
+    def _etcd(self, instance_id: str, run: Path) -> Etcd:
         address = next(each["address"] for each in self._lab.hosts() if each["instance_id"] == instance_id)
-        return by_hand.Etcd(instance_id, address, run / instance_id)
+        return Etcd(instance_id, address, run / instance_id, program=self._program)
 
     def _booted(self, after: int, count: int) -> Iterator[dict[str, Any]]:
         """Yield the journal's records of so many boots as they happen."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from benchmarks import by_hand
+from benchmarks.etcd_process import Etcd
 from lab.deployment import aws_environment
 from lab.paths import CACHE
 
@@ -59,10 +59,11 @@ class Host(threading.Thread):
         bound_s: after how long a request that hangs is given up.
     """
 
-    def __init__(self, etcd: by_hand.Etcd, *, aws_endpoint: str, metadata_url: str, bound_s: float) -> None:
+    def __init__(self, etcd: Etcd, *, aws_endpoint: str, metadata_url: str, bound_s: float) -> None:
         super().__init__(name=f"seed-{etcd.name}", daemon=True)
         self.etcd = etcd
         self.problem = ""
+        self.told: list[tuple[float, str]] = []
         self.is_started = threading.Event()
         self._aws_endpoint = aws_endpoint
         self._metadata_url = metadata_url
@@ -80,11 +81,15 @@ class Host(threading.Thread):
         """Do what a host does at boot, and stay until switched off: etcd ends with this thread."""
         try:
             self.etcd.start({"ETCD_ENABLE_V2": "true", **self._decide()})
+            self._note("etcd started")
             self.is_started.set()
         except (NeverError, OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
             self.problem = str(error) or type(error).__name__
         self._off.wait()
         self.etcd.stop()
+
+    def _note(self, what: str) -> None:
+        self.told.append((time.monotonic(), what))
 
     def _decide(self) -> dict[str, str]:
         """Return what the written file says."""
@@ -101,8 +106,10 @@ class Host(threading.Thread):
         for member in members:
             if urlsplit(member["peerURLs"][0]).hostname not in peers.values():
                 self._insist("DELETE", good, f"/v2/members/{member['id']}", None)
+                self._note("removed the dead, 3 s")
         listed = ",".join(f"{each['name']}={each['peerURLs'][0]}" for each in self._members(good) or [])
         self._insist("POST", good, "/v2/members", {"peerURLs": [f"http://{address}:2380"], "name": me})
+        self._note("added itself, 3 s")
         return {"ETCD_INITIAL_CLUSTER": f"{listed},{self.etcd.peer}", "ETCD_INITIAL_CLUSTER_STATE": "existing"}
 
     # -- AWS ------------------------------------------------------------------------------------------------------

@@ -13,6 +13,12 @@ from datetime import datetime
 from typing import Any
 
 Journal = Sequence[Mapping[str, Any]]
+_SHORT = {
+    "PromoteMember": "promote",
+    "MoveLeadership": "transfer",
+    "RemoveMember": "remove",
+    "CompleteLifecycleAction": "complete",
+}
 _READY = "ready to serve client requests"
 
 
@@ -115,6 +121,20 @@ def formation(journal: Journal, log: Sequence[Line], *, etcd_serves: float) -> d
             "complete": moment(journal, "InService")["epoch"],
         },
     )
+
+
+def decided(log: Sequence[Line]) -> list[tuple[float, str]]:
+    """Return when what was done that a client could notice, in epoch seconds.
+
+    A member that etcd refuses at first counts when it is added: when the next thing is decided.
+    """
+    told = []
+    for line in log:
+        if line.action == "AddMember":
+            told.append((_next(log, line).at, "add"))
+        elif line.action in _SHORT:
+            told.append((line.at, _SHORT[line.action]))
+    return told
 
 
 def steps(began: float, ends: Mapping[str, float]) -> dict[str, float]:

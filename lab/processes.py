@@ -100,6 +100,15 @@ def stop(started: Started, *, grace_s: float = _GRACE_S) -> None:
         child.wait(grace_s)
 
 
+def kill(started: Started) -> None:
+    """Kill a process with its group, at once."""
+    if started.is_alive:
+        _signal_group(started.pid, signal.SIGKILL)
+    child = _CHILDREN.pop(started.pid, None)
+    if child is not None:
+        child.wait(_GRACE_S)
+
+
 def is_running(pid: int) -> bool:
     """Whether there is a process of that id, and no zombie."""
     return bool(_born(pid))

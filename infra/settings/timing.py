@@ -30,7 +30,10 @@ class TimingSettings:
     etcd_connect_timeout_s: int = setting(1, Whole(minimum=1, maximum=10), "limit of one connect to etcd", unit="s")
     etcd_read_timeout_s: int = setting(2, Whole(minimum=1, maximum=20), "limit of one answer from etcd", unit="s")
     etcd_poll_interval_ms: int = setting(
-        100, Whole(minimum=10, maximum=5000), "pause between looks at etcd while a change is under way", unit="ms"
+        100,
+        Whole(minimum=10, maximum=5000),
+        "longest pause between looks at etcd while a change is under way",
+        unit="ms",
     )
     aws_poll_interval_s: int = setting(
         2, Whole(minimum=1, maximum=60), "pause between looks at the AWS APIs while a change is under way", unit="s"

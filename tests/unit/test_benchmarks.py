@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cluster import Measured, report
+from benchmarks.by_hand import Replaced
+from benchmarks.cluster_report import Measured, part
 from benchmarks.figures import Figures, ratio, shares, table
-from benchmarks.ours import Gaps, Run
+from benchmarks.ours import Run
+from benchmarks.part import one_table
 from benchmarks.timeline import (
     MissingMomentError,
+    decided,
     etcd_serves_at,
     formation,
     moment,
@@ -20,6 +23,8 @@ from benchmarks.timeline import (
     replacement,
     steps,
 )
+from benchmarks.writes import Gaps, Mark, Window, window
+from lab.writer import Acknowledged
 
 T0 = 1_700_000_000.0
 
@@ -179,23 +184,106 @@ def test_a_log_that_ends_too_early_says_where() -> None:
         formation([change(0.5, "i-1", "Pending:Wait")], log, etcd_serves=T0)
 
 
-def test_the_report_puts_the_three_ways_side_by_side() -> None:
-    run = Run(1.5, {"event": 0.5, "agent": 1.0})
-    measured = Measured(
-        by_hand=[1.0],
+def test_what_a_client_could_notice_is_told_with_its_moment() -> None:
+    log = parse_log(
+        [
+            decision(1.0, "AddMember"),
+            line(1.2, "AddMember did not go through"),
+            decision(6.0, "PublishRecord"),
+            decision(6.5, "PromoteMember"),
+            decision(7.0, "MoveLeadership"),
+            decision(7.1, "RemoveMember"),
+            decision(7.2, "CompleteLifecycleAction"),
+            decision(7.3, reason="SETTLED"),
+        ]
+    )
+    assert [(round(at - T0, 3), what) for at, what in decided(log)] == [
+        (6.0, "add"),
+        (6.5, "promote"),
+        (7.0, "transfer"),
+        (7.1, "remove"),
+        (7.2, "complete"),
+    ]
+
+
+def write(began: float, at: float, tries: int = 1) -> Acknowledged:
+    return Acknowledged(f"k{at}", revision=1, at=at, began=began, tries=tries)
+
+
+def test_a_window_has_the_longest_time_without_an_acknowledgement() -> None:
+    told = [write(8.0, 9.9), write(9.9, 10.1), write(10.1, 10.6, tries=3), write(10.6, 10.7), write(10.7, 12.0)]
+    seen = window(told, began=10.0, ended=11.0, marks=[Mark(0.2, "remove")])
+    assert (round(seen.gap_s, 3), round(seen.gap_at, 3)) == (0.5, 0.1)
+    assert [round(took, 3) for _, took in seen.writes] == [0.2, 0.5, 0.1]
+    assert (seen.retried, seen.failed, seen.took_s) == (2, 0, 1.0)
+
+
+def test_the_longest_gap_may_have_begun_before_the_window() -> None:
+    assert window([write(8.0, 9.0), write(9.0, 10.5)], began=10.0, ended=11.0).gap_s == 1.5
+
+
+def test_a_write_that_ordinary_retries_do_not_bring_through_has_failed() -> None:
+    assert window([write(1.0, 1.9, tries=6), write(1.9, 2.0, tries=5)], began=1.0, ended=2.0).failed == 1
+
+
+def test_nothing_acknowledged_is_one_gap() -> None:
+    assert window([], began=1.0, ended=4.0).gap_s == 3.0
+
+
+def seen(gap_s: float, failed: int = 0) -> Window:
+    return Window(10.0, gap_s, 1.0, failed, failed, ((0.0, 0.002), (1.0, gap_s)), (Mark(1.0, "remove"),))
+
+
+def everything() -> Measured:
+    run = Run(1.5, {"event": 0.5, "agent": 1.0}, since_death_s=2.0)
+    lost = {False: [run], True: [Run(2.0, run.steps, since_death_s=4.0)]}
+    hand = Replaced(1.0, 0.5, {"add": 0.1, "promote": 0.3, "serves": 0.1})
+    gaps = [Gaps(seen(0.01), seen(0.02), seen(0.05))]
+    return Measured(
+        hand_formed=[1.0],
         formed=[run],
         formed_cold=[run],
         formed_apart=[run],
-        replaced=[run],
-        replaced_leader=[Run(2.0, run.steps)],
-        gaps=[Gaps(0.01, 0.02, 0.05)],
+        replaced=lost,
+        hand_replaced={False: [hand], True: [hand]},
+        gaps=gaps,
+        hand_gaps=[Gaps(seen(0.01), seen(0.02), seen(0.04))],
+        hand_formed_tls=[1.0],
+        formed_tls=[run],
+        old_formed=[run],
+        old_formed_apart=[run],
+        old_replaced=lost,
+        old_gaps=gaps,
         seed_formed=[4.0],
         seed_formed_apart=[None],
-        seed_replaced=[9.0],
+        seed_replaced={False: [18.0], True: [18.0]},
+        seed_rolled=[(seen(1.2, failed=7), None)],
     )
-    told = report(measured, machine="a machine")
-    assert "| ours, all at once | 1.50 [1.50-1.50] | 1 | 1.5 x |" in told
-    assert "| the seed's way, hosts booting after 0/2/4 s, from the last boot | never (1 of 1 runs) | 1 | - |" in told
-    assert "| ours, a follower was lost | 1.50 [1.50-1.50] | 1 | 6.0 x |" in told
-    assert "| agent | 1000 | 67% | 1000 | 67% | 1000 | 67% |" in told
-    assert "| ours: instance refresh of all three | 0.050 [0.050-0.050] | 2.5 x |" in told
+
+
+def test_the_rows_put_the_three_ways_side_by_side() -> None:
+    told = one_table(part(everything()).rows)
+    hand = "by hand | 1.00 [1.00-1.00] | 1.50 x | at most 1.5 x: held |"
+    assert f"| formation, all at once | s | 1.50 [1.50-1.50] | {hand}" in told
+    seed = "the seed's way | 18.00 [18.00-18.00]"
+    assert f"| replacement, etcd 3.4, a follower was lost | s | 1.50 [1.50-1.50] | {seed} | 12 x |" in told
+    assert f"| replacement, etcd 3.4, the leader was lost | s | 2.00 [2.00-2.00] | {seed} | 9.00 x |" in told
+    assert "the seed's way | never (1 of 1 runs) | - |" in told
+    transfer = "one bare leadership transfer | 20 [20-20] | 2.50 x | at most 1.5 x: missed |"
+    assert f"| rolling refresh, longest gap | ms | 50 [50-50] | {transfer}" in told
+
+
+def test_the_words_tell_steps_and_failed_writes() -> None:
+    told = part(everything()).text
+    assert "| agent | 1000 | 67% | 1000 | 67% | 1000 | 67% | 1000 | 67% |" in told
+    assert "| promote | 300 | 60% |" in told
+    assert "| etcd 3.4: the seed's way, host by host | 1200 [1200-1200] | 7 [7-7] | 7 |" in told
+
+
+def test_the_raw_data_is_json_and_the_pictures_are_drawings() -> None:
+    told = part(everything())
+    raw = json.loads(json.dumps(told.raw))
+    assert raw["replaced"]["leader"][0]["took_s"] == 2.0
+    assert raw["seed_rolled"] == [[{**seen(1.2, failed=7).to_json(), "marks": [[1.0, "remove"]]}, None]]
+    assert sorted(told.pictures) == ["cluster-refresh", "cluster-refresh-seed", "cluster-steps"]
+    assert all(svg.rstrip().endswith("</svg>") for svg in told.pictures.values())

@@ -22,6 +22,8 @@ from .observe import Observer
 
 _MOST_MEMBERS_ASKED_AT_ONCE = 32
 _AFTER_A_REFUSAL = timedelta(milliseconds=250)
+_SHORTEST = timedelta(milliseconds=20)
+_PART_OF_THE_WAIT = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,8 @@ class Pace:
     """How often to look, and when to stop.
 
     Attributes:
-        etcd: Between two looks at etcd while something is expected of it.
+        etcd: The longest pause between two looks at etcd while something is expected of it; at first, and for what
+            comes soon, it is less.
         aws: A look at the group or the record is good for that long; also the pause after an AWS call that failed.
         reserve: Time left for the function's end: heartbeats, metrics, and a call that hangs.
     """
@@ -37,6 +40,10 @@ class Pace:
     etcd: timedelta = timedelta(milliseconds=100)
     aws: timedelta = timedelta(seconds=2)
     reserve: timedelta = timedelta(seconds=10)
+
+    def after(self, waited_s: float) -> timedelta:
+        """Return the pause before the next look at etcd: what is seen late is late by a small part of the wait."""
+        return min(max(timedelta(seconds=waited_s) / _PART_OF_THE_WAIT, _SHORTEST), self.etcd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +113,7 @@ class Reconciler:
 
     def _loop(self, observer: Observer, executor: ActionExecutor, time_left: Callable[[], float]) -> RunReport:
         said: Decision | None = None
+        since = self._clock.monotonic()  # when what is waited for began to be
         steps = failures = 0
         while True:
             began = self._clock.monotonic()
@@ -114,11 +122,13 @@ class Reconciler:
                 if observer.is_fresh:
                     do_chores(self._chores, view, self._telemetry)
                 decision = plan(view, self._policy)
+                if said is None or decision.reason is not said.reason:
+                    since = self._clock.monotonic()
                 if decision != said:
                     self._say(view, decision)
                     said = decision
                 steps += 1
-                pause = self._carry_out(executor, view, decision)
+                pause = self._carry_out(executor, view, decision, self._pace.after(self._clock.monotonic() - since))
             except GroupGoneError:
                 raise
             except AwsError as error:
@@ -141,7 +151,7 @@ class Reconciler:
         taken = self._clock.monotonic() - began
         return time_left() > (self._pace.reserve + self._pace.aws).total_seconds() + taken
 
-    def _carry_out(self, executor: ActionExecutor, view: View, decision: Decision) -> timedelta | None:
+    def _carry_out(self, executor: ActionExecutor, view: View, decision: Decision, soon: timedelta) -> timedelta | None:
         """Act if there is something to do. Returns how long to wait before the next look; None ends the run."""
         match decision:
             case Act(action=action):
@@ -150,11 +160,11 @@ class Reconciler:
                     case Outcome.DONE:
                         return timedelta(0)
                     case Outcome.NOT_YET:
-                        return self._pace.etcd
+                        return soon
                     case Outcome.REFUSED:
                         return _AFTER_A_REFUSAL
             case Wait(look=Look.SOON) | Refuse(look=Look.SOON):
-                return self._pace.etcd
+                return soon
             case Wait() | Refuse() | Settled():
                 return None
 
