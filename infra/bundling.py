@@ -1,9 +1,6 @@
 """Makes what is deployed, the function's code and the agent's file, without Docker (docs/decisions/0004)."""
 
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +10,23 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
+from infra.function_bundle import CACHES, fill, made_of
 from infra.settings.controller import ControllerSettings
 
-_REQUIREMENTS = "requirements.txt"
-_CACHES = ("__pycache__", "*.pyc")
-# The runtime brings these, newer than a bundle would stay; without them the bundle is a quarter of its size.
-_RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer")
 AssetMaker = Callable[[Construct, str], s3_assets.Asset]
 
 
 @jsii.implements(ILocalBundling)
 class _ControllerBundling:
-    """Installs the requirements beside a copy of the sources."""
+    """Installs the requirements beside a copy of the sources, and compiles both."""
 
-    def __init__(self, source: Path, pip_options: Sequence[str]) -> None:
+    def __init__(self, source: Path, settings: ControllerSettings) -> None:
         self._source = source
-        self._pip_options = pip_options
+        self._settings = settings
 
     def try_bundle(self, output_dir: str, *_: object, **__: object) -> bool:
         """Fill ``output_dir``; there is no second way, so a failure is an error and never False."""
-        output = Path(output_dir)
-        arguments = [f"--requirement={self._source / _REQUIREMENTS}", f"--target={output}"]
-        subprocess.run(  # noqa: S603 - a fixed command, and paths of this project
-            [sys.executable, "-m", "pip", "install", *self._pip_options, *arguments],
-            check=True,
-            # What the app writes to stdout belongs to whoever asked for the synth.
-            stdout=sys.stderr,
-        )
-        for package in _RUNTIME_PACKAGES:
-            for installed in (*output.glob(package), *output.glob(f"{package}-*.dist-info")):
-                shutil.rmtree(installed)
-        shutil.copytree(
-            self._source, output, dirs_exist_ok=True, ignore=shutil.ignore_patterns(_REQUIREMENTS, *_CACHES)
-        )
+        fill(Path(output_dir), self._source, self._settings)
         return True
 
 
@@ -75,26 +56,10 @@ def function_runtime(settings: ControllerSettings) -> lambda_.Runtime:
 
 def controller_code(source: Path, settings: ControllerSettings) -> lambda_.Code:
     """The function's code: ``source`` with its requirements, made anew only when ``source`` or its platform changed."""
-    pip_options = _pip_options(settings)
     # The command is never run: it is there because it counts for the hash, so that another platform or Python
     # does not find the old bundle.
     return lambda_.Code.from_asset(
-        str(source),
-        **_options(_ControllerBundling(source, pip_options), command=[*pip_options, *_RUNTIME_PACKAGES]),
-    )
-
-
-def _pip_options(settings: ControllerSettings) -> tuple[str, ...]:
-    """Have pip install for the function's processor and Python, whatever the machine that bundles has."""
-    processor = {"arm64": "aarch64", "x86_64": "x86_64"}[settings.function_architecture]
-    return (
-        "--quiet",
-        "--no-compile",
-        "--disable-pip-version-check",
-        "--implementation=cp",
-        f"--python-version={settings.function_runtime.removeprefix('python')}",
-        *(f"--platform={tag}_{processor}" for tag in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")),
-        "--only-binary=:all:",
+        str(source), **_options(_ControllerBundling(source, settings), command=list(made_of(settings)))
     )
 
 
@@ -111,7 +76,7 @@ def agent_asset(source: Path, file_name: str, build: Callable[[Path], Path]) -> 
 def _options(bundling: ILocalBundling, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - handed on as they are
     return {
         "asset_hash_type": AssetHashType.SOURCE,
-        "exclude": list(_CACHES),
+        "exclude": list(CACHES),
         "ignore_mode": IgnoreMode.GIT,
         # The image is only named, never fetched: local bundling does not return False.
         "bundling": BundlingOptions(image=DockerImage.from_registry("none"), local=bundling, **more),

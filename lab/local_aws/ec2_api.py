@@ -1,4 +1,7 @@
-"""What EC2's API shows of played instances: one network interface, no address once terminated, failed status checks."""
+"""What EC2's API shows of played instances: one network interface, no address once terminated, failed status checks.
+
+DescribeInstances heeds the filter ``instance-id``, which MiniStack passes over: it would show the whole account.
+"""
 
 # ruff: noqa: SLF001  # MiniStack has no other door; names.py checks these names at start
 
@@ -38,6 +41,14 @@ def install(fleet: Ec2Fleet, wake: Callable[[], None]) -> None:
         return text.rstrip().removesuffix("</item>") + _interface(record) + "</item>"
 
     ec2._instance_xml = instance_xml
+    plain_match = ec2._matches_filters
+
+    def matches_filters(record: dict[str, Any], filters: dict[str, list[str]]) -> bool:
+        if record["InstanceId"] not in filters.get("instance-id", [record["InstanceId"]]):
+            return False
+        return bool(plain_match(record, filters))
+
+    ec2._matches_filters = matches_filters
     status = ec2._ACTION_MAP["DescribeInstanceStatus"]
 
     def describe_status(parameters: dict[str, Any]) -> Any:  # noqa: ANN401  # MiniStack's answer

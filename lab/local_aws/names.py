@@ -40,6 +40,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         "_instances",
         "_launch_instances_internal",
         "_launch_templates",
+        "_matches_filters",
         "_resolve_iam_instance_profile",
         "_security_groups",
         "_subnets",

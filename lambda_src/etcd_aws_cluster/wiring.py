@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import boto3.session
 from botocore.config import Config
 
 from .app.chores import Chore
@@ -23,6 +22,7 @@ from .aws.hook_watch import HookWatch
 from .aws.hosted_zone import HostedZone
 from .aws.parameter_store import SsmRecordStore
 from .aws.secrets import SecretReader, SecretsManagerVault
+from .aws.session import new_session
 from .core.model import Transition
 from .etcd.client import EtcdClient
 from .etcd.login import Login, parse_user
@@ -30,6 +30,7 @@ from .observability import Telemetry, logger, metrics
 from .settings import Settings
 
 if TYPE_CHECKING:
+    import boto3.session
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
     from mypy_boto3_ssm.client import SSMClient
 
@@ -85,7 +86,7 @@ def controller() -> Controller:
     Raises:
         SettingError: A setting is missing or wrong.
     """
-    return build(Settings.from_environ(os.environ), boto3.session.Session())
+    return build(Settings.from_environ(os.environ), new_session())
 
 
 def build(settings: Settings, session: boto3.session.Session) -> Controller:

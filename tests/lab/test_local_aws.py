@@ -188,6 +188,16 @@ def test_an_instance_has_an_address_of_its_subnet_one_interface_and_the_groups_t
     assert "PublicIpAddress" not in instance
 
 
+def test_instances_are_found_by_a_filter_of_their_ids_and_one_that_is_nobodys_is_left_out(lab: Lab) -> None:
+    ec2 = lab.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    told = ec2.run_instances(ImageId="ami-1", InstanceType="t3.nano", MinCount=2, MaxCount=2, SubnetId=subnet)
+    asked, other = (each["InstanceId"] for each in told["Instances"])
+    found = ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": [asked, "i-0123456789abcdef0"]}])
+    assert [i["InstanceId"] for r in found["Reservations"] for i in r["Instances"]] == [asked]
+    ec2.terminate_instances(InstanceIds=[asked, other])
+
+
 @pytest.mark.usefixtures("group")
 def test_a_host_without_power_is_found_unhealthy_and_replaced(lab: Lab) -> None:
     victim = only(lab)

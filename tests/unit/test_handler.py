@@ -323,7 +323,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
         def client(self, service: str, **_: object) -> object:
             return clients[service]
 
-    monkeypatch.setattr("boto3.session.Session", Session)
+    monkeypatch.setattr(wiring, "new_session", Session)
     monkeypatch.setattr(observability.metrics.provider, "namespace", "EtcdAwsCluster")
     wiring.controller.cache_clear()
     with scripted(clients["ssm"]) as ssm, scripted(clients["autoscaling"]) as autoscaling:

@@ -11,6 +11,7 @@ import boto3.session
 import botocore.session
 import pytest
 
+from etcd_aws_cluster.aws.session import new_session
 from etcd_aws_cluster.settings import Settings
 from etcd_aws_cluster.wiring import SystemClock, build
 from tests.unit.test_settings import ARN, AUTOMATIC, REQUIRED
@@ -31,7 +32,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> tuple[boto3.session.Session, lis
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    return boto3.session.Session(botocore_session=session), made
+    return new_session(session), made
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,9 @@ def session(monkeypatch: pytest.MonkeyPatch) -> tuple[boto3.session.Session, lis
 def test_building_the_controller_makes_the_clients_that_every_look_needs_and_calls_nobody(
     session: tuple[boto3.session.Session, list[str]], more: dict[str, str], clients: list[str]
 ) -> None:
-    boto3_session, made = session
+    made_by, made = session
 
-    controller = build(Settings.from_environ(REQUIRED | more), boto3_session)
+    controller = build(Settings.from_environ(REQUIRED | more), made_by)
 
     assert controller.cluster_name == "etcd"
     # sqs when there is something to put aside, secretsmanager when a certificate is needed
@@ -58,15 +59,16 @@ def test_building_the_controller_makes_the_clients_that_every_look_needs_and_cal
 
 def test_a_cluster_without_tls_does_not_pay_for_the_library_of_certificates() -> None:
     program = f"""
-import sys, boto3.session
+import sys
+from etcd_aws_cluster.aws.session import new_session
 from etcd_aws_cluster.settings import Settings
 from etcd_aws_cluster import handler, wiring
-wiring.build(Settings.from_environ({REQUIRED!r}), boto3.session.Session(region_name="eu-west-1"))
+wiring.build(Settings.from_environ({REQUIRED!r}), new_session())
 print([name for name in sys.modules if name.startswith(("etcd_aws_cluster.pki", "cryptography"))])
 """
     ran = subprocess.run(
         [sys.executable, "-c", program],
-        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "AWS_DEFAULT_REGION": "eu-west-1"},
         capture_output=True,
         text=True,
         check=False,

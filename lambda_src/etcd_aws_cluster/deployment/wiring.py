@@ -7,12 +7,11 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import boto3.session
+from typing import TYPE_CHECKING, Any
 
 from .. import wiring
 from ..aws.errors import aws_call
+from ..aws.session import new_session
 from ..etcd.wire import Versions
 from ..observability import Telemetry, logger, metrics
 from ..settings import Settings
@@ -20,6 +19,9 @@ from .group_state import DeployedGroup
 from .guard import Guard
 from .health import health_of
 from .rollout import Rollout
+
+if TYPE_CHECKING:
+    import boto3.session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ def deployment() -> Deployment:
     Raises:
         SettingError: A setting is missing or wrong.
     """
-    return build(Settings.from_environ(os.environ), boto3.session.Session(), os.environ["AWS_LAMBDA_FUNCTION_NAME"])
+    return build(Settings.from_environ(os.environ), new_session(), os.environ["AWS_LAMBDA_FUNCTION_NAME"])
 
 
 def build(settings: Settings, session: boto3.session.Session, function_name: str) -> Deployment:

@@ -1,22 +1,48 @@
-"""Real boto3 clients with scripted answers: botocore checks every parameter and answer against AWS's own model."""
+"""The function's clients with scripted answers: botocore checks every parameter and answer against AWS's own model.
+
+They know only the operations that the bundle has models of: a call of any other fails here, too.
+"""
 
 from __future__ import annotations
 
+import atexit
+import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3.session
+import botocore.loaders
+import botocore.session
 from botocore.stub import Stubber
 
-SESSION = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-west-1")
+from etcd_aws_cluster.aws.session import new_session
+from infra.service_models import write_models
+
+OPERATIONS = json.loads((Path(__file__).parents[3] / "lambda_src" / "aws_operations.json").read_text(encoding="utf-8"))
+
+
+def _session() -> boto3.session.Session:
+    folder = tempfile.TemporaryDirectory(prefix="models-")
+    atexit.register(folder.cleanup)
+    models = Path(folder.name)
+    write_models(Path(botocore.loaders.Loader.BUILTIN_DATA_PATH), OPERATIONS, models)
+    base = botocore.session.Session()
+    base.set_credentials("test", "test")
+    base.set_config_variable("region", "eu-west-1")
+    return new_session(base, models)
+
+
+SESSION = _session()
 
 ARN = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:0f2c8e9a:autoScalingGroupName/etcd"
 
 
 @contextmanager
-def scripted(client: Any) -> Iterator[Stubber]:  # noqa: ANN401 - any of boto3's clients
+def scripted(client: Any) -> Iterator[Stubber]:  # noqa: ANN401 - any client
     """Script a client's answers; in the end all of them must have been asked for."""
     with Stubber(client) as stubber:
         yield stubber

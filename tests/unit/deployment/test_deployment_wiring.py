@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import boto3.session
 import botocore.session
 import pytest
 from botocore.stub import Stubber
 
+from etcd_aws_cluster.aws.session import new_session
 from etcd_aws_cluster.deployment.rollout import Rollout
 from etcd_aws_cluster.deployment.wiring import build
 from etcd_aws_cluster.settings import Settings
@@ -22,12 +22,13 @@ def test_building_it_calls_nobody_and_it_goes_on_by_calling_itself_with_the_same
 ) -> None:
     base = botocore.session.get_session()
     base.set_credentials("test", "test")
-    session = boto3.session.Session(botocore_session=base, region_name="eu-west-1")
+    base.set_config_variable("region", "eu-west-1")
+    session = new_session(base)
     client = session.client("lambda")
     made: list[str] = []
     create_client = session.client
 
-    def create(name: str, **more: Any) -> Any:  # noqa: ANN401 - any of boto3's clients
+    def create(name: str, **more: Any) -> Any:  # noqa: ANN401 - any client
         made.append(name)
         return client if name == "lambda" else create_client(name, **more)  # type: ignore[call-overload]
 
