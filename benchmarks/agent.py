@@ -110,20 +110,18 @@ def rows(boots: Sequence[Boot], sizes: Mapping[str, float]) -> list[Row]:
         told.append(Row(f"{what}: CPU", "s", ours.cpu, SEED_WAY, theirs.cpu, TEN_TIMES))
     ours, theirs, paused = (found[_MEMBER, way] for way in (AGENT, SEED_WAY, WITH_PAUSE))
     what = f"boot, {_MEMBER.name}"
-    least = Goal(1, at_least=True)
     told += [
-        Row(f"{what}: wall", "s", ours.wall, WITH_PAUSE, paused.wall, least),
-        Row(f"{what}, with a certificate: wall", "s", found[_MEMBER, FIRST_TLS].wall, SEED_WAY, theirs.wall, least),
-        Row(f"{what}, with a certificate: CPU", "s", found[_MEMBER, FIRST_TLS].cpu, SEED_WAY, theirs.cpu, least),
-        Row(f"{what}: largest process", "MiB", ours.rss, SEED_WAY, theirs.rss, least, 0),
+        Row(f"{what}: wall", "s", ours.wall, WITH_PAUSE, paused.wall),
+        Row(f"{what}, with a certificate: wall", "s", found[_MEMBER, FIRST_TLS].wall, SEED_WAY, theirs.wall),
+        Row(f"{what}, with a certificate: CPU", "s", found[_MEMBER, FIRST_TLS].cpu, SEED_WAY, theirs.cpu),
+        Row(f"{what}: largest process", "MiB", ours.rss, SEED_WAY, theirs.rss, digits=0),
         Row(
             "on the disk besides Python",
             "MiB",
             Figures.of([sizes["agent, unpacked and compiled"]]),
             "the aws tool",
             Figures.of([sizes["the aws tool"]]),
-            least,
-            1,
+            digits=1,
         ),
     ]
     return told

@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 HTTP: Final = {"etcd:etcd_client_scheme": "http", "etcd:etcd_peer_scheme": "http"}
 APART_S: Final = (0.0, 2.0, 4.0)
-_FORMATIONS_A_ROUND: Final = 5
+_FORMATIONS_A_ROUND: Final = 8
 _SEED_FORMS_S: Final = 15.0
 _SEED_REPLACES_S: Final = 60.0
 

@@ -35,7 +35,7 @@ def test_each_boot_is_compared_with_the_seed_s_of_the_same_scenario() -> None:
     assert told["boot, joins three: wall"] == pytest.approx(10)
     assert told["boot, a proxy of three: CPU"] == pytest.approx(20)
     assert told["boot, the first of a new cluster: wall"] == pytest.approx(30)
-    assert told["boot, joins three, with a certificate: wall"] == pytest.approx(2)
+    assert told["boot, joins three, with a certificate: wall"] == pytest.approx(0.5)
 
 
 def test_without_the_seed_s_tools_there_is_nothing_to_compare() -> None:
