@@ -243,5 +243,4 @@ class Lab(Mischief):
         """Forget what belongs to an earlier start."""
         self._state = None
         self._clients.clear()
-        self._log.clear()
         self.__dict__.pop("control", None)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _POLL_S: Final = 0.05
-_LOG_OVERLAP_MS: Final = 2000
 
 
 class Observed:
@@ -35,7 +34,6 @@ class Observed:
         self.directory = directory.resolve()
         self._state: LabState | None = None
         self._clients: dict[tuple[str, int], Any] = {}
-        self._log: dict[str, list[tuple[int, str]]] = {}
 
     @property
     def state(self) -> LabState:
@@ -188,18 +186,13 @@ class Observed:
         Args:
             since_ms: nothing older than this (epoch milliseconds).
         """
-        groups = [each["logGroupName"] for each in self.client("logs").describe_log_groups()["logGroups"]]
-        self._log = {group: self._newer_log(group) for group in groups}
-        lines = [line for group in groups for line in self._log[group] if line[0] >= since_ms]
+        logs, lines = self.client("logs"), []
+        for group in logs.describe_log_groups()["logGroups"]:
+            for page in logs.get_paginator("filter_log_events").paginate(
+                logGroupName=group["logGroupName"], startTime=since_ms
+            ):
+                lines += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
         return [message for _, message in sorted(lines, key=lambda line: line[0])]
-
-    def _newer_log(self, group: str) -> list[tuple[int, str]]:
-        """All of a log, of which only the end is read again."""
-        known = self._log.get(group, [])
-        since_ms = known[-1][0] - _LOG_OVERLAP_MS if known else 0
-        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since_ms)
-        fresh = [(event["timestamp"], event["message"].rstrip()) for page in pages for event in page["events"]]
-        return [line for line in known if line[0] < since_ms] + fresh
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 

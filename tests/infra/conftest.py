@@ -1,23 +1,10 @@
 """Templates, made once: with NAT gateways (the default), with endpoints, and with endpoints and names."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.infra.stacks import ENDPOINTS, synthesize
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _apps_leave_nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Put what apps write into one folder that goes at the end: it is 5 MB each, of hundreds."""
-    before, folder = tempfile.tempdir, tmp_path_factory.mktemp("apps")
-    tempfile.tempdir = str(folder)
-    yield
-    tempfile.tempdir = before
-    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

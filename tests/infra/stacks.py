@@ -49,6 +49,8 @@ ATTACHED[_LOOKED_UP] = {
     "availabilityZones": [],
     "subnetGroups": [{"name": "Members", "type": "Private", "subnets": [_SUBNET]}],
 }
+# 5 MB for each of hundreds of apps, so they go with the process.
+APPS = tempfile.TemporaryDirectory(prefix="infra-test-")
 PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-west-1",
@@ -60,7 +62,7 @@ PSEUDO = {
 def make_stack(context: Mapping[str, Any] | None = None, *, env: cdk.Environment | None = None) -> EtcdClusterStack:
     """The stack of an app whose context is that of cdk.json and ``context``; http unless that says https."""
     context = HTTP | dict(context or {})
-    app = cdk.App(context=context, outdir=tempfile.mkdtemp(prefix="infra-test-"))
+    app = cdk.App(context=context, outdir=tempfile.mkdtemp(dir=APPS.name))
     agent = Path(app.outdir) / "agent.pyz"
     agent.write_text("print('agent')\n", encoding="utf-8")
     return EtcdClusterStack(

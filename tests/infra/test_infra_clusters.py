@@ -19,6 +19,7 @@ from infra.clusters import clusters_from_context, stack_name
 from infra.etcd_cluster_stack import EtcdClusterStack
 from infra.settings import Settings
 from infra.settings.rules import SettingsError
+from tests.infra.stacks import APPS
 
 NAMES = [f"orders-{number}" for number in range(1, 21)]
 BAD_SIZE = (
@@ -111,7 +112,7 @@ def test_names_that_cloudformation_does_not_take_get_stack_names_that_differ() -
 def twenty() -> dict[str, Template]:
     """The templates of twenty clusters in one app, which cdk-nag has looked at."""
     context = {"etcd:clusters": [{"cluster_name": name} for name in NAMES]}
-    app = cdk.App(context=context, outdir=tempfile.mkdtemp(prefix="infra-test-"))
+    app = cdk.App(context=context, outdir=tempfile.mkdtemp(dir=APPS.name))
     agent = Path(app.outdir) / "agent.pyz"
     agent.write_text("print('agent')\n", encoding="utf-8")
     for settings in clusters_from_context(app.node.get_all_context()):
