@@ -7,6 +7,7 @@ bound ends what would hang for ever.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.etcd_process import Etcd
 from lab.deployment import aws_environment
-from lab.paths import CACHE
+from lab.paths import CACHE, LabError
 
 AWSCLI: Final = "awscli==1.46.2"
 _VENV: Final = CACHE / "awscli"
@@ -38,14 +39,23 @@ class NeverError(Exception):
     """The host does not get to a healthy etcd within the benchmark's bound, or gives up by itself."""
 
 
+@functools.cache
 def aws_program() -> Path:
-    """Return the real aws command-line tool, installed on first use into an environment of its own."""
+    """Return the real aws command-line tool, installed on first use into an environment of its own.
+
+    Raises:
+        LabError: it does not run, and what needs it would look as if the seed never came to its end.
+    """
     program, stamp = _VENV / "bin" / "aws", _VENV / f".{AWSCLI}"
     if not stamp.exists():
         subprocess.run([sys.executable, "-m", "venv", _VENV], check=True, timeout=_PIP_S)
         pip: list[str | Path] = [_VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", AWSCLI]
         subprocess.run(pip, check=True, timeout=_PIP_S)
         stamp.touch()
+    try:
+        subprocess.run([program, "--version"], check=True, capture_output=True, timeout=_PIP_S)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LabError(f"{program} does not run: {error}; remove {_VENV}, it is made anew") from error
     return program
 
 
