@@ -78,7 +78,7 @@ def _replacements(measured: Measured) -> Iterable[Row]:
         ours = _took(measured.old_replaced[leader])
         yield Row(f"replacement, etcd 3.4, {lost}", "s", ours, _SEED, seed, REPLACEMENT)
     for leader, lost in _LOST.items():
-        ours = Figures.of(run.took_s for run in measured.replaced[leader])
+        ours = _took(measured.replaced[leader])
         hand = Figures.of(run.took_s for run in measured.hand_replaced[leader])
         yield Row(f"replacement, {lost}, from the newcomer's coming", "s", ours, _HAND, hand)
     for leader, lost in _LOST.items():

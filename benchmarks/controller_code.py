@@ -17,20 +17,14 @@ from typing import Any, Final
 
 import botocore
 
-from infra.function_bundle import fill
+from benchmarks.processes import cost_of
+from infra.function_bundle import MODELS, fill
 from infra.settings.controller import ControllerSettings
 from lab.deployment import function_platform
 
 PROGRAMS: Final = Path(__file__).parent / "in_function"
 _SOURCE: Final = Path(__file__).parents[1] / "lambda_src"
-_MODELS: Final = Path("etcd_aws_cluster", "aws", "models")
 _BOUND_S: Final = 120.0
-# The peak memory of a child counts from the process that it is forked from: that one is kept small.
-_LAUNCHER: Final = """
-import os, sys
-_, status, usage = os.wait4(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ), 0)
-print(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
-"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,7 @@ class Bundles:
     @property
     def models(self) -> Path:
         """What botocore has to know, as it is deployed."""
-        return self.deployed / _MODELS
+        return self.deployed / MODELS
 
 
 def bundles(folder: Path) -> Bundles:
@@ -67,7 +61,7 @@ def bundles(folder: Path) -> Bundles:
     fill(made.deployed, _SOURCE, settings)
     shutil.copytree(made.deployed, made.not_compiled, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(made.not_compiled, made.as_installed)
-    shutil.rmtree(made.as_installed / _MODELS)
+    shutil.rmtree(made.as_installed / MODELS)
     return made
 
 
@@ -116,7 +110,7 @@ class Case:
     """A way to start a Python, and what its starts took: seconds of CPU, MiB.
 
     Attributes:
-        name: for messages.
+        name: tells it from the others.
         arguments: Python's.
         env: all of its environment.
     """
@@ -133,19 +127,9 @@ class Case:
         Raises:
             RuntimeError: it failed.
         """
-        done = subprocess.run(
-            [sys.executable, "-ISc", _LAUNCHER, sys.executable, *self.arguments],
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=_BOUND_S,
-            check=True,
-        )
-        status, cpu_s, rss_kib = done.stdout.split()[-3:]
-        if int(status):
-            raise RuntimeError(f"{self.name}: wait status {status}: {done.stderr[-2000:]}")
-        self.cpu_s.append(float(cpu_s))
-        self.rss_mib.append(float(rss_kib) / 1024)
+        cost = cost_of(sys.executable, [sys.executable, *self.arguments], self.env)
+        self.cpu_s.append(cost.cpu_s)
+        self.rss_mib.append(cost.rss_mib)
 
 
 def take_turns(cases: Iterable[Case], rounds: int) -> None:

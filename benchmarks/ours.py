@@ -70,7 +70,7 @@ class Ours:
         if cold:
             self._have_a_cold_start()
         self._lab.control.tell("/boot", next_s=list(apart_s))
-        after = self._newest()
+        after = self._lab.newest_transition()
         self._lab.scale(SIZE)
         journal = self._journal(after, lambda seen: _count(seen, "InService") == SIZE)
         began = timeline.moment(journal, "booted" if apart_s else "Pending:Wait")["at"]
@@ -86,7 +86,7 @@ class Ours:
         """Kill the leader's host or a follower's, and have it replaced."""
         leading = self._lab.etcdctl.leader()
         victim = min(each["name"] for each in self._lab.etcdctl.members() if (each["ID"] == leading) is leader)
-        after = self._newest()
+        after = self._lab.newest_transition()
         died = time.time()
         self._lab.kill(victim)
         journal = self._journal(after, lambda seen: _count(seen, "InService") == 1)
@@ -122,7 +122,7 @@ class Ours:
 
     def _refresh(self) -> None:
         before = set(self._lab.instances())
-        after = self._newest()
+        after = self._lab.newest_transition()
         self._lab.refresh()
         self._journal(after, self._is_refreshed)
         status = self._lab.refresh_status()[0]
@@ -162,9 +162,6 @@ class Ours:
             cluster = self._lab.state.cluster
             seen += [each for each in self._lab.transitions(after=newest, wait_s=1.0) if each["group"] == cluster]
         return seen
-
-    def _newest(self) -> int:
-        return max((int(each["seq"]) for each in self._lab.transitions()), default=0)
 
     def _no_etcd_runs(self) -> bool:
         journal = [each for each in self._lab.transitions() if each["group"] == self._lab.state.cluster]

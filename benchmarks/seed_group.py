@@ -113,7 +113,7 @@ class SeedGroup:
     def _three(self, apart_s: Sequence[float] = ()) -> Iterator[Iterator[dict[str, Any]]]:
         """Give the boots of three instances as they happen; at the end all are gone again."""
         self._lab.control.tell("/boot", next_s=list(apart_s))
-        after = self._newest()
+        after = self._lab.newest_transition()
         self._set_desired(SIZE)
         try:
             yield self._booted(after, SIZE)
@@ -138,7 +138,7 @@ class SeedGroup:
 
     def _replacement(self, victim: Etcd, bound_s: float) -> tuple[Host, float]:
         """Return the host that the group launches in another's place, and when it booted."""
-        after = self._newest()
+        after = self._lab.newest_transition()
         # Not "terminated" at once: the lab would give its address to the replacement, and the seed would then
         # take the dead member for its own (it never gets healthy).
         self._lab.kill(victim.name, ec2="impaired")
@@ -187,9 +187,6 @@ class SeedGroup:
                 if record["to"] == "booted" and record["group"] == _NAME:
                     count -= 1
                     yield record
-
-    def _newest(self) -> int:
-        return max((int(each["seq"]) for each in self._lab.transitions()), default=0)
 
     def _set_desired(self, count: int) -> None:
         self._lab.autoscaling.set_desired_capacity(AutoScalingGroupName=_NAME, DesiredCapacity=count)

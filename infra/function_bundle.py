@@ -17,15 +17,17 @@ CACHES: Final = ("__pycache__", "*.pyc")
 RUNTIME_PACKAGES: Final = ("boto3", "botocore", "s3transfer")
 """The runtime brings these, newer than a bundle would stay; without them the bundle is a quarter of its size."""
 
+MODELS: Final = Path("etcd_aws_cluster", "aws", "models")
+"""Where in the bundle botocore's models are, of just the operations that are called."""
+
 _REQUIREMENTS: Final = "requirements.txt"
 _OPERATIONS: Final = "aws_operations.json"
-_MODELS: Final = Path("etcd_aws_cluster", "aws", "models")
 _ON_LAMBDA: Final = "/var/task"
 
 
 def made_of(settings: ControllerSettings) -> tuple[str, ...]:
     """What a bundle depends on besides its sources: for another of these a new one is made."""
-    return (*_pip_options(settings), *RUNTIME_PACKAGES, _MODELS.as_posix(), "compiled")
+    return (*_pip_options(settings), *RUNTIME_PACKAGES, MODELS.as_posix(), "compiled")
 
 
 def fill(output: Path, source: Path, settings: ControllerSettings) -> None:
@@ -43,7 +45,7 @@ def fill(output: Path, source: Path, settings: ControllerSettings) -> None:
     _run([sys.executable, "-m", "pip", "install", *told])
     operations = source / _OPERATIONS
     if operations.exists():
-        write_models(output / "botocore" / "data", json.loads(operations.read_text("utf-8")), output / _MODELS)
+        write_models(output / "botocore" / "data", json.loads(operations.read_text("utf-8")), output / MODELS)
     for package in RUNTIME_PACKAGES:
         for installed in (*output.glob(package), *output.glob(f"{package}-*.dist-info")):
             shutil.rmtree(installed)

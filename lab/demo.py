@@ -143,7 +143,7 @@ class Demo:
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _under_writes(self, writer: Writer, title: str, step: Callable[[], None]) -> None:
-        after, began = self._newest(), time.monotonic()
+        after, began = self._lab.newest_transition(), time.monotonic()
         with self._step(f"{title}, under writes") as say:
             step()
             self._narrate(say, after=after)
@@ -173,9 +173,6 @@ class Demo:
     def _first_launch(self) -> float | None:
         moments = [each["at"] for each in self._lab.transitions() if each["kind"] == "lifecycle"]
         return min(moments, default=None)
-
-    def _newest(self) -> int:
-        return max((int(each["seq"]) for each in self._lab.transitions()), default=0)
 
     def _expect_voters(self, count: int, *, without: set[str] = frozenset()) -> None:  # type: ignore[assignment]
         """Raise LabError unless the voters are exactly the instances in service, and none of ``without``."""

@@ -171,6 +171,10 @@ class Observed:
         """
         return self.control.transitions(after=after, wait_s=wait_s)
 
+    def newest_transition(self) -> int:
+        """The ``seq`` of the journal's last line; 0 if there is none yet."""
+        return max((int(each["seq"]) for each in self.transitions()), default=0)
+
     def folder(self, instance_id: str) -> Path:
         """The root folder of an instance's host, with ``agent.log`` and ``etcd.log``."""
         return self.directory / "instances" / instance_id

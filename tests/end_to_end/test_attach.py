@@ -173,7 +173,7 @@ def test_a_group_that_is_not_there_and_a_security_group_that_members_are_not_in_
 
 def test_attached_by_cdk_deploy_the_cluster_is_adopted_and_no_instance_is_replaced(walk: Walk) -> None:
     lab, before = walk.lab, walk.pids()
-    seen = max((t["seq"] for t in lab.transitions()), default=0)
+    seen = lab.newest_transition()
     with Writer(lab.client_urls) as writer:
         lab.deploy(walk.settings)
         world = Deployed(lab)
@@ -214,7 +214,7 @@ def test_rolled_over_to_hosts_with_the_agent_under_writes_no_write_is_lost(walk:
 
 def test_destroying_the_stack_leaves_group_and_cluster_alone(walk: Walk) -> None:
     lab, before = walk.lab, walk.pids()
-    seen = max((t["seq"] for t in lab.transitions()), default=0)
+    seen = lab.newest_transition()
     with Writer(lab.client_urls) as writer:
         lab.destroy()
     assert not walk.stacks()

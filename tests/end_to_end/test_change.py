@@ -123,7 +123,7 @@ def test_a_version_that_does_not_work_stops_at_its_first_instance_and_the_old_on
     lab = stack.lab
     before = set(lab.instances())
     template = lab.group()["LaunchTemplate"]
-    seen = max(t["seq"] for t in lab.transitions())
+    seen = lab.newest_transition()
     with Writer(lab.client_urls, lab.tls) as writer, pytest.raises(LabError, match="did not become a member"):
         stack.deploy(BROKEN, instance_type="c7g.medium")
     assert "Untouched: " + ", ".join(sorted(before)) in stack.reason()

@@ -153,7 +153,7 @@ def test_an_instance_refresh_replaces_all_and_loses_no_acknowledged_write(deploy
 
 def test_a_refresh_that_terminates_first_keeps_the_voter_until_its_replacement_votes(deployed: Deployed) -> None:
     lab = deployed.lab
-    seen = max((t["seq"] for t in lab.transitions()), default=0)
+    seen = lab.newest_transition()
     lab.refresh(MinHealthyPercentage=60, MaxHealthyPercentage=100)
     lab.wait_for(lambda: lab.refresh_status()[0] == "Successful", SETTLE_S, "the instance refresh")
     deployed.settle(3)

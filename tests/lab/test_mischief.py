@@ -100,11 +100,6 @@ def run(lab: Lab) -> dict[str, Any]:
     return runs(lab)[-1]
 
 
-def newest(lab: Lab) -> int:
-    """The number of the journal's last line."""
-    return max(int(each["seq"]) for each in lab.transitions())
-
-
 def test_a_leader_that_is_cut_off_leads_no_more_and_acknowledges_nothing(cluster: Cluster) -> None:
     lab, old = cluster.lab, cluster.leader()
     known = cluster.leader_by(old)
@@ -134,7 +129,7 @@ def test_etcd_ends_on_a_full_disk_and_is_back_with_its_data_when_there_is_room(c
         pytest.skip("not run: mounting is not allowed here")
     leader = cluster.leader()
     victim = next(each for each in lab.instances() if each != leader)
-    before, after = {each["ID"] for each in lab.etcdctl.members()}, newest(lab)
+    before, after = {each["ID"] for each in lab.etcdctl.members()}, lab.newest_transition()
 
     def ended() -> bool:
         cluster.put(leader)
@@ -180,7 +175,7 @@ def test_a_killed_run_is_begun_again_when_its_message_comes_back(
 ) -> None:
     lab = cluster.lab
     run(lab)
-    called, after, ended = lab.control.calls(), newest(lab), len(runs(lab))
+    called, after, ended = lab.control.calls(), lab.newest_transition(), len(runs(lab))
     assert lab.kill_function(after_calls=1, after_effect=after_effect) is False
     lab.tick()
     lab.wait_for(lambda: len(runs(lab)) > ended, SETTLE_S, "the message to come back")
