@@ -12,7 +12,7 @@ from ..core.model import LAUNCHING, POOL, Group, InstanceId
 from ..core.ports import Clock, InstanceGroup, RecordStore
 from ..core.record import Record, RecordedMember, RecordState
 from .deployed import Deployed, Version, parse_version
-from .rules import Minor, Running, refusal
+from .rules import Minor, Running, lags, refusal
 
 _TRIES = 4
 _PAUSE_S = 5.0
@@ -85,11 +85,20 @@ class Guard:
             return
         if stored.problem:
             raise RefusedError(f"The cluster's record cannot be read, so nothing is changed: {stored.problem}.")
-        running = self._running(asked, group, record)
+        running = self._agreed(asked, group, record)
         if record and record.state is RecordState.NEW and not any(m.version for m in running):
             return  # it forms, and has not: a first version that does not work can be put right
         if reason := refusal(asked, running):
             raise RefusedError(reason)
+
+    def _agreed(self, asked: Deployed, group: Group, record: Record | None) -> list[Running]:
+        """Return what runs, after a cluster just upgraded has had the time to agree on its new version."""
+        for _ in range(_TRIES - 1):
+            running = self._running(asked, group, record)
+            if not lags(running):
+                return running
+            self._clock.sleep(_PAUSE_S)
+        return self._running(asked, group, record)  # still so: etcd's own downgrade is enabled
 
     def _running(self, asked: Deployed, group: Group, record: Record | None) -> list[Running]:
         """Return every instance that holds a member, or may, and every recorded member that is on none of them."""

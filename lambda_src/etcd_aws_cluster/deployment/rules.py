@@ -55,6 +55,18 @@ def refusal(asked: Deployed, running: Sequence[Running]) -> str:
     return " ".join(dict.fromkeys(problems))
 
 
+def lags(running: Sequence[Running]) -> bool:
+    """Return whether all members run a later minor version than the one that their cluster has agreed on.
+
+    So it is between the upgrade of the last member and the leader's next look, which it takes every 4 s
+    (``monitorVersionInterval``, server/etcdserver/server.go), and as long as a downgrade is enabled.
+    """
+    answered = [m for m in running if m.version is not None]
+    if not answered or len(answered) < len(running):
+        return False  # it stays where it is until etcd knows the version of each
+    return _agreed(answered) < min(_minor(m.version) for m in answered if m.version is not None)
+
+
 def _version_problems(asked: Deployed, running: Sequence[Running]) -> Iterator[str]:
     wanted = asked.version[:2]
     answered = [m for m in running if m.version is not None]
@@ -65,7 +77,7 @@ def _version_problems(asked: Deployed, running: Sequence[Running]) -> Iterator[s
             "first (docs/runbook.md)."
         )
         return
-    current = min(m.cluster or _minor(m.version) for m in answered if m.version is not None)
+    current = _agreed(answered)
     runs = f"The cluster runs etcd {_show(current)} ({_versions(answered)}), and {_show(asked.version)} was asked for."
     if wanted == current:
         return
@@ -136,6 +148,10 @@ def _trust_problems(asked: Deployed, running: Deployed) -> Iterator[str]:
             "rollout changes either etcd:ca_trusted or etcd:ca_signing: the new CA is trusted before it signs, the "
             "old one until all are replaced."
         )
+
+
+def _agreed(answered: Sequence[Running]) -> Minor:
+    return min(m.cluster or _minor(m.version) for m in answered if m.version is not None)
 
 
 def _next(version: Minor) -> Minor:

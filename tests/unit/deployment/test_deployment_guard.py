@@ -30,6 +30,8 @@ class Place:
     tags: dict[int, str] = field(default_factory=lambda: dict.fromkeys((1, 2, 3), TEXT))
     answers: dict[str, str] = field(default_factory=lambda: {f"http://10.0.0.{n}:2379": "3.5.30" for n in (1, 2, 3)})
     elsewhere: Mapping[InstanceId, Ec2State] = field(default_factory=dict)
+    agreed: list[tuple[int, int]] = field(default_factory=list)
+    """What the cluster has agreed on, by round of questions; the last for good."""
     is_deleting: bool = False
     is_gone: bool = False
     failing_reads: int = 0
@@ -57,7 +59,9 @@ class Place:
             raise NotSentError(f"{endpoint}: refused")
         text = self.answers[endpoint]
         major, minor = text.split(".")[:2]
-        return Versions(server=(int(major), int(minor)), cluster=None, text=text)
+        rounds = (len(self.asked) - 1) // len(self.answers)
+        cluster = self.agreed[min(rounds, len(self.agreed) - 1)] if self.agreed else None
+        return Versions(server=(int(major), int(minor)), cluster=cluster, text=text)
 
     def check(self, asked: str) -> str:
         """Return why the guard refuses; empty if it does not."""
@@ -92,6 +96,25 @@ def test_a_running_cluster_is_upgraded_by_one_minor_version_and_no_more() -> Non
     assert place.check(version("3.6.16")) == ""
     assert "3.7.0 was asked for" in place.check(version("3.7.0"))
     assert "i-01 3.5.30, i-02 3.5.30, i-03 3.5.30" in place.check(version("3.7.0"))
+
+
+def test_a_cluster_that_was_just_upgraded_is_given_time_to_agree_on_its_version() -> None:
+    upgraded = {f"http://10.0.0.{n}:2379": "3.6.16" for n in (1, 2, 3)}
+    place = Place(store=formed(), answers=upgraded, agreed=[(3, 5), (3, 5), (3, 6)])
+    assert "is not downgraded by deploying an older release" in place.check(version("3.5.35"))
+    assert len(place.asked) == 3 * 3
+
+
+def test_a_version_that_stays_behind_all_members_is_etcds_own_downgrade_and_may_be_followed() -> None:
+    downgrading = {f"http://10.0.0.{n}:2379": "3.6.16" for n in (1, 2, 3)}
+    assert Place(store=formed(), answers=downgrading, agreed=[(3, 5)]).check(version("3.5.35")) == ""
+
+
+def test_half_an_upgrade_is_not_waited_for() -> None:
+    half = {"http://10.0.0.1:2379": "3.6.16", "http://10.0.0.2:2379": "3.5.30", "http://10.0.0.3:2379": "3.5.30"}
+    place = Place(store=formed(), answers=half, agreed=[(3, 5)])
+    assert place.check(version("3.5.30")) == ""
+    assert len(place.asked) == len(half)
 
 
 def test_where_there_is_no_group_or_it_is_being_deleted_everything_is_allowed() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from etcd_aws_cluster.deployment.deployed import Deployed, parse_version
-from etcd_aws_cluster.deployment.rules import Running, refusal
+from etcd_aws_cluster.deployment.rules import Running, lags, refusal
 
 TEXT = "version=3.5.30 client=http:2379 peer=http:2380 transition=off pki=automatic signs=1 trusts=1"
 PLAIN = Deployed.from_text(TEXT)
@@ -84,6 +84,23 @@ def test_what_the_cluster_has_agreed_on_counts_so_etcds_own_downgrade_may_be_fol
     downgrading = [member("3.6.16", "3.5")] * 3
     assert refusal(asked("3.5.35"), downgrading) == ""
     assert "deploy 3.6.x first" in refusal(asked("3.7.0"), downgrading)
+
+
+@pytest.mark.parametrize(
+    ("running", "is_so"),
+    [
+        ([member("3.6.16", "3.5")] * 3, True),
+        ([member("3.6.16", "3.6"), member("3.6.16", "3.5")], True),
+        ([member("3.6.16", "3.6")] * 3, False),
+        ([member("3.6.16", "3.5"), member("3.5.35", "3.5")], False),
+        ([member("3.6.16", "3.5"), silent()], False),
+        ([member("2.3.8")], False),
+        ([silent()], False),
+        ([], False),
+    ],
+)
+def test_a_cluster_version_lags_where_every_member_runs_a_later_one(running: list[Running], *, is_so: bool) -> None:
+    assert lags(running) is is_so
 
 
 def test_where_nobody_answers_only_what_is_there_may_be_deployed() -> None:
