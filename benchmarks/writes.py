@@ -6,13 +6,23 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from lab.kv import TIMEOUT_S, Kv
 from lab.paths import LabError
 from lab.writer import Acknowledged, Writer
 
-WINDOW_S: Final = 12.0
+if TYPE_CHECKING:
+    from lab.client_tls import ClientTls
+
+TRANSFER: Final = "transfer"
+"""The mark of a leadership transfer."""
+
+QUIET_S: Final = 12.0
 """About as long as a rolling refresh takes: in a longer window a busy machine has longer gaps."""
+
+TRANSFER_S: Final = 5.0
+"""With a transfer in the middle. Shorter than a refresh, which spares time and favours the transfer."""
 
 ORDINARY_TRIES: Final = 5
 """A client with ordinary retries: so many tries, each with a time limit of a second (lab/writer.py)."""
@@ -36,6 +46,7 @@ class Window:
         gap_at: when that began, in seconds after the window did.
         failed: writes that ordinary retries did not bring through.
         retried: tries that were repeated.
+        waited: writes that waited for an answer as long as the client does: etcd drops what is under way in a transfer.
         writes: each write's first try, in seconds after the window began, and how long it took to be acknowledged.
         marks: what was done.
     """
@@ -45,8 +56,14 @@ class Window:
     gap_at: float
     failed: int
     retried: int
+    waited: int
     writes: tuple[tuple[float, float], ...]
     marks: tuple[Mark, ...] = ()
+
+    @property
+    def transfers(self) -> int:
+        """How often leadership was handed over."""
+        return sum(mark.what == TRANSFER for mark in self.marks)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it; of the writes only how many."""
@@ -55,11 +72,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Gaps:
-    """The same client while nothing happens, over one bare leadership transfer, and over a rolling refresh."""
+    """The same client while nothing happens, over bare leadership transfers, and over rolling refreshes."""
 
     quiet: Window
-    transfer: Window
-    refresh: Window
+    transfers: tuple[Window, ...]
+    refreshes: tuple[Window, ...]
 
 
 def window(acknowledged: Iterable[Acknowledged], *, began: float, ended: float, marks: Sequence[Mark] = ()) -> Window:
@@ -76,6 +93,7 @@ def window(acknowledged: Iterable[Acknowledged], *, began: float, ended: float, 
         gap_at=gap_at,
         failed=sum(each.tries > ORDINARY_TRIES for each in inside),
         retried=sum(each.tries - 1 for each in inside),
+        waited=sum(each.tries > 1 and each.at - each.began >= TIMEOUT_S[1] for each in inside),
         writes=tuple((each.began - began, each.at - each.began) for each in inside),
         marks=tuple(marks),
     )
@@ -99,14 +117,33 @@ def watched(
 
 def quiet() -> None:
     """Do nothing."""
-    time.sleep(WINDOW_S)
+    time.sleep(QUIET_S)
 
 
-def once(work: Callable[[], object]) -> None:
-    """Do something in the middle of nothing."""
-    time.sleep(WINDOW_S / 2)
-    work()
-    time.sleep(WINDOW_S / 2)
+def bare_transfer(writer: Writer, urls: Sequence[str], tls: ClientTls | None = None) -> Window:
+    """Return what a writer saw over one leadership transfer in the middle of nothing.
+
+    Args:
+        writer: writes already.
+        urls: of all members.
+        tls: for https.
+
+    Raises:
+        LabError: no member leads.
+    """
+    began = time.monotonic()
+    time.sleep(TRANSFER_S / 2)
+    with Kv(tls) as kv:
+        told = [kv.post(url, "/v3/maintenance/status", {}) for url in urls]
+        ids = [each["header"]["member_id"] for each in told]
+        leader = next((each["leader"] for each in told if each.get("leader") in ids), None)
+        if leader is None:
+            raise LabError(f"none of {', '.join(urls)} leads")
+        at = ids.index(leader)
+        mark = Mark(time.monotonic() - began, TRANSFER)
+        kv.post(urls[at], "/v3/maintenance/transfer-leadership", {"targetID": ids[at - 1]})
+    time.sleep(TRANSFER_S / 2)
+    return window(writer.acknowledged, began=began, ended=time.monotonic(), marks=[mark])
 
 
 def expect_kept(writer: Writer) -> None:

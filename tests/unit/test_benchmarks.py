@@ -230,15 +230,21 @@ def test_nothing_acknowledged_is_one_gap() -> None:
     assert window([], began=1.0, ended=4.0).gap_s == 3.0
 
 
-def seen(gap_s: float, failed: int = 0) -> Window:
-    return Window(10.0, gap_s, 1.0, failed, failed, ((0.0, 0.002), (1.0, gap_s)), (Mark(1.0, "remove"),))
+def test_a_write_that_waited_its_second_in_vain_is_told_apart_from_one_that_was_slow() -> None:
+    told = [write(1.0, 2.1, tries=2), write(2.1, 3.2), write(3.2, 3.3, tries=2)]
+    assert window(told, began=1.0, ended=4.0).waited == 1
+
+
+def seen(gap_s: float, failed: int = 0, waited: int = 0, what: str = "remove") -> Window:
+    return Window(10.0, gap_s, 1.0, failed, failed, waited, ((0.0, 0.002), (1.0, gap_s)), (Mark(1.0, what),))
 
 
 def everything() -> Measured:
     run = Run(1.5, {"event": 0.5, "agent": 1.0}, since_death_s=2.0)
     lost = {False: [run], True: [Run(2.0, run.steps, since_death_s=4.0)]}
     hand = Replaced(1.0, 0.5, {"add": 0.1, "promote": 0.3, "serves": 0.1})
-    gaps = [Gaps(seen(0.01), seen(0.02), seen(0.05))]
+    bare = (seen(0.02, what="transfer"), seen(1.002, waited=1, what="transfer"))
+    gaps = [Gaps(seen(0.01), bare, (seen(0.05), seen(0.05), seen(1.01, waited=1, what="transfer")))]
     return Measured(
         hand_formed=[1.0],
         formed=[run],
@@ -247,7 +253,7 @@ def everything() -> Measured:
         replaced=lost,
         hand_replaced={False: [hand], True: [hand]},
         gaps=gaps,
-        hand_gaps=[Gaps(seen(0.01), seen(0.02), seen(0.04))],
+        hand_gaps=[Gaps(seen(0.01), (), (seen(0.04),))],
         hand_formed_tls=[1.0],
         formed_tls=[run],
         old_formed=[run],
@@ -270,14 +276,21 @@ def test_the_rows_put_the_three_ways_side_by_side() -> None:
     assert f"| replacement, etcd 3.4, the leader was lost | s | 2.00 [2.00-2.00] | {seed} | 9.00 x |" in told
     assert "the seed's way | never (1 of 1 runs) | - |" in told
     transfer = "one bare leadership transfer | 20 [20-20] | 2.50 x | at most 1.5 x: missed |"
-    assert f"| rolling refresh, longest gap | ms | 50 [50-50] | {transfer}" in told
+    assert f"| rolling refresh, longest gap, no write dropped | ms | 50 [50-50] | {transfer}" in told
+    assert (
+        "| rolling refresh, longest gap, all | ms | 50 [50-1010] | one bare leadership transfer | 511 [20-1002]" in told
+    )
 
 
 def test_the_words_tell_steps_and_failed_writes() -> None:
     told = part(everything()).text
     assert "| agent | 1000 | 67% | 1000 | 67% | 1000 | 67% | 1000 | 67% |" in told
     assert "| promote | 300 | 60% |" in told
-    assert "| etcd 3.4: the seed's way, host by host | 1200 [1200-1200] | 7 [7-7] | 7 |" in told
+    assert "| one bare leadership transfer | 2 | 20 [20-20] | 511 [20-1002] | 1 | 2 | 0 [0-0] | 0 |" in told
+    assert (
+        "| etcd 3.4: the seed's way, host by host | 1 | 1200 [1200-1200] | 1200 [1200-1200] | 0 | 0 | 7 [7-7] | 7 |"
+        in told
+    )
 
 
 def test_the_raw_data_is_json_and_the_pictures_are_drawings() -> None:

@@ -147,9 +147,9 @@ def _proven(view: View) -> tuple[Membership, Record]:
 
 
 def _door(membership: Membership, record: Record, *, besides: MemberId | None = None) -> str:
-    """Return the endpoint to ask for a change of the list: the longest-standing serving voter's, never the leaver's.
+    """Return the endpoint to ask for a change of the list: the longest-standing serving voter's, not the leaver's.
 
-    Whoever is asked refuses until it has itself been connected to enough voters for 5 s, leader or not; a newcomer does.
+    Whoever is asked, leader or not, refuses until it has been connected to enough voters for 5 s; a newcomer has not.
     https://github.com/etcd-io/etcd/blob/v3.5.1/server/etcdserver/server.go (mayRemoveMember)
     """
     serving = (m for m in membership.voters if m.member_id in membership.serving - {besides})
