@@ -283,7 +283,7 @@ def _is_being_replaced(formed: Formed, instance: Instance) -> bool:
 
 
 def _next_leader(formed: Formed) -> Member | None:
-    """Return the newest staying voter that serves: where all are replaced it is the last to go (docs/decisions/0022).
+    """Return the newest staying voter that serves: where all are replaced it is the last to go (docs/decisions/0021).
 
     One that is dead, or far behind, would stop all writes.
     """
