@@ -69,11 +69,12 @@ def _plain(folder: Path, rounds: int, measured: Measured) -> None:
                 time.sleep(ETCD_SETTLES_S)
                 _note("replaced", measured.replaced[leader], ours.replace(leader=leader))
             time.sleep(ETCD_SETTLES_S)
-            measured.gaps.append(ours.gaps(transfers=_TRANSFERS_A_ROUND, refreshes=_REFRESHES_A_ROUND))
+            gaps = ours.gaps(transfers=_TRANSFERS_A_ROUND, refreshes=_REFRESHES_A_ROUND)
+            _note("longest gaps", measured.gaps, gaps)
             ours.empty()
             with network.cluster() as hand:
                 time.sleep(ETCD_SETTLES_S)
-                measured.hand_gaps.append(hand.gaps())
+                _note("longest gaps, by hand", measured.hand_gaps, hand.gaps())
                 for leader in (False, True):
                     time.sleep(ETCD_SETTLES_S)
                     _note("by hand", measured.hand_replaced[leader], hand.replace(leader=leader))
@@ -122,7 +123,7 @@ def _beside_the_seed(folder: Path, rounds: int, measured: Measured) -> None:
                 time.sleep(ETCD_SETTLES_S)
                 _note("ours, 3.4", measured.old_replaced[leader], ours.replace(leader=leader))
             time.sleep(ETCD_SETTLES_S)
-            measured.old_gaps.append(ours.gaps(transfers=0, refreshes=1))
+            _note("longest gaps, 3.4", measured.old_gaps, ours.gaps(transfers=0, refreshes=1))
             _say(f"round {number} of {half} beside the seed's way: {time.monotonic() - began:.0f} s")
 
 

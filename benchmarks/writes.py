@@ -65,6 +65,9 @@ class Window:
         """How often leadership was handed over."""
         return sum(mark.what == TRANSFER for mark in self.marks)
 
+    def __str__(self) -> str:
+        return f"{self.gap_s * 1000:.0f} ms at {self.gap_at:.1f} s ({self.waited} waited, {self.transfers} transfers)"
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it; of the writes only how many."""
         return asdict(self) | {"writes": len(self.writes), "marks": [[m.at, m.what] for m in self.marks]}
@@ -77,6 +80,10 @@ class Gaps:
     quiet: Window
     transfers: tuple[Window, ...]
     refreshes: tuple[Window, ...]
+
+    def __str__(self) -> str:
+        bare, refreshes = ("; ".join(map(str, windows)) for windows in (self.transfers, self.refreshes))
+        return f"nothing {self.quiet}; bare transfers {bare or '-'}; refreshes {refreshes}"
 
 
 def window(acknowledged: Iterable[Acknowledged], *, began: float, ended: float, marks: Sequence[Mark] = ()) -> Window:

@@ -288,9 +288,10 @@ def _next_leader(formed: Formed) -> Member | None:
     One that is dead, or far behind, would stop all writes.
     """
     serving, applied = _serving_and_staying(formed), formed.membership.raft_index
-    most = max((applied[m.member_id] for m in serving), default=0)
-    near = [m for m in serving if most - applied[m.member_id] <= _NEAR]
-    return formed.record.oldest_first(near)[-1] if near else None
+    if not serving:
+        return None
+    most = max(applied[m.member_id] for m in serving)
+    return formed.record.oldest_first(m for m in serving if most - applied[m.member_id] <= _NEAR)[-1]
 
 
 def _remove_first(formed: Formed, members: Sequence[Member], reason: Reason) -> Decision | None:
