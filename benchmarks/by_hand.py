@@ -15,7 +15,7 @@ from typing import Final
 from benchmarks import certificates
 from benchmarks.certificates import Files
 from benchmarks.etcd_process import Etcd, start_together, stopped_at_the_end, wait_until_served
-from benchmarks.writes import TRANSFER, Gaps, Mark, expect_kept, quiet, watched
+from benchmarks.writes import TRANSFER, Gaps, Mark, expect_kept, watched
 from lab.etcdctl import Etcdctl
 from lab.paths import LabError, default_etcd
 from lab.site import METADATA_PORT, free_cidr, guard_address
@@ -131,14 +131,13 @@ class Cluster:
         return Replaced(ends[-1] - died, ends[-1] - began, steps)
 
     def gaps(self) -> Gaps:
-        """Write all the time: while nothing happens, and over a rolling refresh."""
+        """Write all the time over a rolling refresh."""
         with Writer(lambda: [each.client_url for each in self._running], pause_s=0.0) as writer:
             time.sleep(1.0)
-            still = watched(writer, quiet)
             self._told.clear()
             refresh = watched(writer, self._refresh, lambda began: [Mark(at - began, what) for at, what in self._told])
         expect_kept(writer)
-        return Gaps(still, (), (refresh,))
+        return Gaps((), (), (refresh,))
 
     # -- the script -----------------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ def _plain(folder: Path, rounds: int, measured: Measured) -> None:
                 time.sleep(ETCD_SETTLES_S)
                 _note("replaced", measured.replaced[leader], ours.replace(leader=leader))
             time.sleep(ETCD_SETTLES_S)
-            gaps = ours.gaps(transfers=_TRANSFERS_A_ROUND, refreshes=_REFRESHES_A_ROUND)
+            gaps = ours.gaps(bare_transfers=_TRANSFERS_A_ROUND, refreshes=_REFRESHES_A_ROUND)
             _note("longest gaps", measured.gaps, gaps)
             ours.empty()
             with network.cluster() as hand:
@@ -123,7 +123,7 @@ def _beside_the_seed(folder: Path, rounds: int, measured: Measured) -> None:
                 time.sleep(ETCD_SETTLES_S)
                 _note("ours, 3.4", measured.old_replaced[leader], ours.replace(leader=leader))
             time.sleep(ETCD_SETTLES_S)
-            _note("longest gaps, 3.4", measured.old_gaps, ours.gaps(transfers=0, refreshes=1))
+            _note("longest gaps, 3.4", measured.old_gaps, ours.gaps())
             _say(f"round {number} of {half} beside the seed's way: {time.monotonic() - began:.0f} s")
 
 

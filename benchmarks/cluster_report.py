@@ -93,6 +93,8 @@ def _refreshes(measured: Measured) -> Iterable[Row]:
     ours, hand, old = map(_refreshed, (measured.gaps, measured.hand_gaps, measured.old_gaps))
     what, against = "rolling refresh, longest gap", "one bare leadership transfer"
     yield Row(f"{what}, no write dropped", "ms", _calm_ms(ours), against, _calm_ms(bare), GAP, 0)
+    beside = "beside a transfer or removal"
+    yield Row(f"{what}, no write dropped, {beside}", "ms", _beside_ms(ours), against, _beside_ms(bare), None, 0)
     yield Row(f"{what}, all", "ms", _gap_ms(ours), against, _gap_ms(bare), None, 0)
     yield Row(f"{what}, all", "ms", _gap_ms(ours), f"{_HAND}, the same steps", _gap_ms(hand), None, 0)
     seed = _gap_ms(seen for seen, _ in measured.seed_rolled)
@@ -118,6 +120,7 @@ def _writes(measured: Measured) -> str:
         "while",
         "windows",
         "longest gap ms, no write dropped",
+        "beside a transfer or removal",
         "longest gap ms, all",
         "writes dropped",
         "in transfers",
@@ -125,12 +128,10 @@ def _writes(measured: Measured) -> str:
         f"writes that {ORDINARY_TRIES} tries did not bring through",
     )
     ways: Sequence[tuple[str, Sequence[Window]]] = (
-        ("nothing happens", [each.quiet for each in measured.gaps]),
+        ("nothing happens", [each for gaps in measured.gaps for each in gaps.quiet]),
         ("one bare leadership transfer", [each for gaps in measured.gaps for each in gaps.transfers]),
         ("ours, refresh", _refreshed(measured.gaps)),
-        ("by hand, nothing happens", [each.quiet for each in measured.hand_gaps]),
         ("by hand, refresh", _refreshed(measured.hand_gaps)),
-        ("etcd 3.4: nothing happens", [each.quiet for each in measured.old_gaps]),
         ("etcd 3.4: ours, refresh", _refreshed(measured.old_gaps)),
         ("etcd 3.4: the seed's way, host by host", [seen for seen, _ in measured.seed_rolled]),
     )
@@ -139,6 +140,7 @@ def _writes(measured: Measured) -> str:
             name,
             str(len(windows)),
             f"{_calm_ms(windows):.0f}" if _calm(windows) else "-",
+            f"{_beside_ms(windows):.0f}" if any(each.step_s for each in _calm(windows)) else "-",
             f"{_gap_ms(windows):.0f}",
             str(sum(each.waited for each in windows)),
             str(sum(each.transfers for each in windows)),
@@ -202,6 +204,10 @@ def _calm(windows: Iterable[Window]) -> list[Window]:
 
 def _calm_ms(windows: Iterable[Window]) -> Figures:
     return _gap_ms(_calm(windows))
+
+
+def _beside_ms(windows: Iterable[Window]) -> Figures:
+    return Figures.of(each.step_s * 1000 for each in _calm(windows))
 
 
 def _gap_ms(windows: Iterable[Window]) -> Figures:

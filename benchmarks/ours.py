@@ -101,18 +101,18 @@ class Ours:
         began = timeline.moment(journal, "Pending:Wait", instance=newcomer)["at"]
         return Run(ended["at"] - began, steps, since_death_s=ended["epoch"] - died)
 
-    def gaps(self, *, transfers: int, refreshes: int) -> Gaps:
-        """Write all the time: while nothing happens, over bare leadership transfers, over instance refreshes.
+    def gaps(self, *, bare_transfers: int = 0, refreshes: int = 1) -> Gaps:
+        """Write all the time: while nothing happens and over bare leadership transfers, over instance refreshes.
 
         Args:
-            transfers: how many.
+            bare_transfers: how many; without any, nothing else is measured besides the refreshes either.
             refreshes: how many.
         """
         self._urls = self._lab.client_urls()
         with Writer(lambda: self._urls, self._lab.tls, pause_s=0.0) as writer:
             time.sleep(1.0)
-            still = watched(writer, quiet)
-            bare = tuple(bare_transfer(writer, self._urls, self._lab.tls) for _ in range(transfers))
+            still = (quiet(writer),) if bare_transfers else ()
+            bare = tuple(bare_transfer(writer, self._urls, self._lab.tls) for _ in range(bare_transfers))
             refreshed = []
             for _ in range(refreshes):
                 time.sleep(ETCD_SETTLES_S)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 TRANSFER: Final = "transfer"
 """The mark of a leadership transfer."""
 
+_STEPS: Final = frozenset({TRANSFER, "remove"})
+_BESIDE_S: Final = 0.25
+"""A member that was removed ends within 30 ms, a transfer takes 0.1 s; by hand the mark is made when it is done."""
+
 QUIET_S: Final = 12.0
 """About as long as a rolling refresh takes: in a longer window a busy machine has longer gaps."""
 
@@ -44,6 +48,7 @@ class Window:
         took_s: how long it was done.
         gap_s: the longest time between two acknowledgements.
         gap_at: when that began, in seconds after the window did.
+        step_s: the longest beside a transfer or a removal; what is longer comes of processes that start, or of chance.
         failed: writes that ordinary retries did not bring through.
         retried: tries that were repeated.
         waited: writes that waited for an answer as long as the client does: etcd drops what is under way in a transfer.
@@ -54,6 +59,7 @@ class Window:
     took_s: float
     gap_s: float
     gap_at: float
+    step_s: float
     failed: int
     retried: int
     waited: int
@@ -77,13 +83,13 @@ class Window:
 class Gaps:
     """The same client while nothing happens, over bare leadership transfers, and over rolling refreshes."""
 
-    quiet: Window
+    quiet: tuple[Window, ...]
     transfers: tuple[Window, ...]
     refreshes: tuple[Window, ...]
 
     def __str__(self) -> str:
-        bare, refreshes = ("; ".join(map(str, windows)) for windows in (self.transfers, self.refreshes))
-        return f"nothing {self.quiet}; bare transfers {bare or '-'}; refreshes {refreshes}"
+        shown = (("nothing", self.quiet), ("bare transfers", self.transfers), ("refreshes", self.refreshes))
+        return "; ".join(f"{name} {', '.join(map(str, windows))}" for name, windows in shown if windows)
 
 
 def window(acknowledged: Iterable[Acknowledged], *, began: float, ended: float, marks: Sequence[Mark] = ()) -> Window:
@@ -94,10 +100,13 @@ def window(acknowledged: Iterable[Acknowledged], *, began: float, ended: float, 
     ends = [before, *(each.at for each in inside)]
     gaps = [(after - previous, previous - began) for previous, after in itertools.pairwise(ends)]
     gap_s, gap_at = max(gaps, default=(ended - began, 0.0))
+    steps = [mark.at for mark in marks if mark.what in _STEPS]
+    beside = (gap for gap, at in gaps if any(at - _BESIDE_S <= step <= at + gap + _BESIDE_S for step in steps))
     return Window(
         took_s=ended - began,
         gap_s=gap_s,
         gap_at=gap_at,
+        step_s=max(beside, default=0.0),
         failed=sum(each.tries > ORDINARY_TRIES for each in inside),
         retried=sum(each.tries - 1 for each in inside),
         waited=sum(each.tries > 1 and each.at - each.began >= TIMEOUT_S[1] for each in inside),
@@ -122,9 +131,9 @@ def watched(
     return window(writer.acknowledged, began=began, ended=ended, marks=marks(began) if marks else ())
 
 
-def quiet() -> None:
-    """Do nothing."""
-    time.sleep(QUIET_S)
+def quiet(writer: Writer) -> Window:
+    """Return what a writer saw while nothing was done."""
+    return watched(writer, lambda: time.sleep(QUIET_S))
 
 
 def bare_transfer(writer: Writer, urls: Sequence[str], tls: ClientTls | None = None) -> Window:
