@@ -297,10 +297,8 @@ def test_the_words_tell_steps_and_failed_writes() -> None:
     assert (
         "| one bare leadership transfer | 2 | 20 [20-20] | 10 [10-10] | 511 [20-1002] | 1 | 2 | 0 [0-0] | 0 |" in told
     )
-    assert (
-        "| etcd 3.4: the seed's way, host by host | 1 | 1200 [1200-1200] | 1200 [1200-1200] | 0 | 0 | 7 [7-7] | 7 |"
-        in told
-    )
+    seed = "1 | 1200 [1200-1200] | 600 [600-600] | 1200 [1200-1200] | 0 | 0 | 7 [7-7] | 7 |"
+    assert f"| etcd 3.4: the seed's way, host by host | {seed}" in told
 
 
 def test_the_raw_data_is_json_and_the_pictures_are_drawings() -> None:
