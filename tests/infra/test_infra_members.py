@@ -164,7 +164,7 @@ def test_processor_image_archive_and_checksum_belong_together(
 ) -> None:
     template = synthesize({"etcd:instance_type": instance_type})
     script = user_data(template)
-    assert f"etcd-v3.5.21-linux-{architecture}.tar.gz" in script
+    assert f"etcd-v3.5.27-linux-{architecture}.tar.gz" in script
     assert sha256 in script
     processor = {"arm64": "arm64", "amd64": "x86_64"}[architecture]
     assert [p["Default"] for p in template["Parameters"].values() if "al2023" in p["Default"]] == [
