@@ -40,9 +40,9 @@ class Handler(BaseHTTPRequestHandler):
         member = self.server
         assert isinstance(member, Member)
         self.rfile.read(int(self.headers["Content-Length"]))
-        status, answer = 200, {"header": {"revision": "7"}}
+        status, answer = 200, dict[str, object](header={"revision": "7"})
         if self.path == "/v3/maintenance/status":
-            answer |= {"isLearner": True} if member.is_learner else {}
+            answer |= dict[str, object](isLearner=True) if member.is_learner else {}
         else:
             member.writes += 1
             status = 500 if member.is_learner or member.writes <= member.drops else 200
