@@ -236,7 +236,11 @@ def test_on_the_way_to_https_clients_are_served_both_ways_on_one_port(hosts: Hos
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
     member = hosts.add(
-        ETCD_TLS_TRANSITION="on", ETCD_PEER_SCHEME="https", ETCD_LISTEN_LOOPBACK="on", ETCD_CLIENT_PORT=port
+        ETCD_TLS_TRANSITION="on",
+        ETCD_PEER_SCHEME="https",
+        ETCD_PEER_CN_CHECK="on",
+        ETCD_LISTEN_LOOPBACK="on",
+        ETCD_CLIENT_PORT=port,
     )
     hosts.publish([member], peer="https", client="http")
     assert member.host.run() == 0
@@ -254,7 +258,7 @@ def test_on_the_way_to_https_clients_are_served_both_ways_on_one_port(hosts: Hos
 
 
 def test_where_urls_are_http_certificates_do_no_harm(hosts: Hosts) -> None:
-    member = hosts.add()
+    member = hosts.add(ETCD_PEER_CN_CHECK="on")
     hosts.publish([member], peer="http", client="http")
     assert member.host.run() == 0
     hosts.start(member)
