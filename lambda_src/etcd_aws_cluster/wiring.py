@@ -201,6 +201,7 @@ def _pki(
         return _Pki(tls=given, ends=given.ends)
     from .pki.authorities import Authorities  # noqa: PLC0415
     from .pki.desk import CertificateDesk  # noqa: PLC0415
+    from .pki.ended import EndedCertificates  # noqa: PLC0415
 
     authorities = Authorities(
         vault=SecretsManagerVault(client=secrets_manager, secret=pki.ca_secret),
@@ -208,9 +209,10 @@ def _pki(
         generations=pki.generations,
         now=clock.now,
     )
+    tray = SsmCertificateTray(ssm=ssm, prefix=settings.parameter_prefix)
     desk = CertificateDesk(
         authorities=authorities,
-        tray=SsmCertificateTray(ssm=ssm, prefix=settings.parameter_prefix),
+        tray=tray,
         ec2=group,
         clock=clock,
         telemetry=telemetry,
@@ -219,7 +221,8 @@ def _pki(
         cluster_names=pki.cluster_names,
     )
     issued = identity.ClientIdentity(functools.partial(identity.issued_material, authorities, clock.now), now=clock.now)
-    return _Pki(tls=issued, ends=issued.ends, chores=(desk,))
+    ended = EndedCertificates(tray=tray, clock=clock, telemetry=telemetry)
+    return _Pki(tls=issued, ends=issued.ends, chores=(desk, ended))
 
 
 def _chores(settings: Settings, session: boto3.session.Session) -> list[Chore]:

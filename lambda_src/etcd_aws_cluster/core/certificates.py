@@ -85,8 +85,8 @@ class CertificateTray(Protocol):
             AwsError: A call failed.
         """
 
-    def certified(self, applicant: Applicant) -> Collection[str]:
-        """Return the names that certificates are there for.
+    def certified(self, applicant: Applicant) -> Mapping[str, str]:
+        """Return the names that certificates are there for, with these (PEM).
 
         Raises:
             AwsError: A call failed.
