@@ -23,6 +23,7 @@ from .aws.hosted_zone import HostedZone
 from .aws.parameter_store import SsmRecordStore
 from .aws.secrets import SecretReader, SecretsManagerVault
 from .aws.session import new_session
+from .collector import nothing_is_garbage
 from .core.model import Transition
 from .etcd.client import EtcdClient
 from .etcd.login import Login, parse_user
@@ -86,7 +87,8 @@ def controller() -> Controller:
     Raises:
         SettingError: A setting is missing or wrong.
     """
-    return build(Settings.from_environ(os.environ), new_session())
+    with nothing_is_garbage():
+        return build(Settings.from_environ(os.environ), new_session())
 
 
 def build(settings: Settings, session: boto3.session.Session) -> Controller:
