@@ -4,10 +4,9 @@ import gc
 
 gc.disable()
 
-import os  # noqa: E402 - the collector is off while anything is imported
+import importlib  # noqa: E402 - the collector is off while anything is imported
+import os  # noqa: E402
 
-import needs  # noqa: E402 - beside this script
-
-needs.clients()
+importlib.import_module("needs").clients()  # beside this script
 gc.freeze()
 os._exit(0)  # as ours.py

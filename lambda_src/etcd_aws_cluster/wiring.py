@@ -7,8 +7,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.config import Config
 
@@ -66,8 +65,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Controller:
+class Controller(NamedTuple):
     """What the handler needs.
 
     Attributes:
@@ -124,8 +122,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
+class Cluster(NamedTuple):
     """What reaches one cluster: its group, its record, its members; and what keeps its certificates."""
 
     group: AutoScalingInstanceGroup
@@ -166,8 +163,7 @@ def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemet
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pki:
+class _Pki(NamedTuple):
     tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
     chores: Sequence[Chore] = ()
 
