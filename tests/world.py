@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from etcd_aws_cluster.app.chores import Chore
 from etcd_aws_cluster.app.reconcile import Reconciler, RunReport
+from etcd_aws_cluster.core.certificates import CertificateEnds
 from etcd_aws_cluster.core.errors import AwsError
 from etcd_aws_cluster.core.model import InstanceId, Result, Transition
 from etcd_aws_cluster.core.policy import Policy
@@ -54,6 +55,7 @@ class World:
     Attributes:
         boots: Whether hosts get as far as starting their agent.
         chores: What the controller does besides.
+        certificates: When the controller's own end.
     """
 
     def __init__(self, *, desired: int = 3, version: str = "3.5.1", policy: Policy | None = None) -> None:
@@ -65,6 +67,7 @@ class World:
         self.policy = policy or Policy()
         self.boots: dict[InstanceId, bool] = {}
         self.chores: Sequence[Chore] = ()
+        self.certificates = CertificateEnds()
         self.clock.on_advance = self.let_hosts_act
 
     def run(self) -> RunReport | None:
@@ -78,6 +81,7 @@ class World:
             policy=self.policy,
             telemetry=self.telemetry,
             chores=self.chores,
+            certificates=lambda: self.certificates,
         )
         try:
             return reconciler.run(lambda: end - self.clock.monotonic())

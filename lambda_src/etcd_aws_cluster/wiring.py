@@ -23,6 +23,7 @@ from .aws.parameter_store import SsmRecordStore
 from .aws.secrets import SecretReader, SecretsManagerVault
 from .aws.session import new_session
 from .collector import nothing_is_garbage
+from .core.certificates import CertificateEnds
 from .core.model import Transition
 from .etcd.client import EtcdClient
 from .etcd.login import Login, parse_user
@@ -104,6 +105,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
         quota_bytes=settings.etcd_quota_bytes,
         chores=[*cluster.chores, *_chores(settings, session)],
+        certificates=cluster.certificates,
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:
@@ -123,12 +125,17 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
 
 
 class Cluster(NamedTuple):
-    """What reaches one cluster: its group, its record, its members; and what keeps its certificates."""
+    """What reaches one cluster: its group, its record, its members; and what keeps its certificates.
+
+    Attributes:
+        certificates: Tells when those end that the controller itself has.
+    """
 
     group: AutoScalingInstanceGroup
     store: SsmRecordStore
     etcd: EtcdClient
     chores: Sequence[Chore]
+    certificates: Callable[[], CertificateEnds]
 
 
 def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemetry) -> Cluster:
@@ -160,11 +167,13 @@ def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemet
             login=Login((lambda: parse_user(user_secret, secrets.read(user_secret))) if user_secret else None),
         ),
         chores=(*pki.chores, *([watch] if settings.group_is_attached else ())),
+        certificates=pki.ends,
     )
 
 
 class _Pki(NamedTuple):
     tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    ends: Callable[[], CertificateEnds] = CertificateEnds
     chores: Sequence[Chore] = ()
 
 
@@ -184,13 +193,13 @@ def _pki(
 
     clock, pki = SystemClock(), settings.pki
     if pki.kind == "own":
-        return _Pki(
-            tls=identity.ClientIdentity(
-                lambda: identity.given_material(pki.source, secrets.read(pki.source), clock.now()), now=clock.now
-            )
+        given = identity.ClientIdentity(
+            lambda: identity.given_material(pki.source, secrets.read(pki.source), clock.now()), now=clock.now
         )
+        return _Pki(tls=given, ends=given.ends)
     from .pki.authorities import Authorities  # noqa: PLC0415
     from .pki.desk import CertificateDesk  # noqa: PLC0415
+    from .pki.ended import EndedCertificates  # noqa: PLC0415
 
     authorities = Authorities(
         vault=SecretsManagerVault(client=secrets_manager, secret=pki.ca_secret),
@@ -198,9 +207,10 @@ def _pki(
         generations=pki.generations,
         now=clock.now,
     )
+    tray = SsmCertificateTray(ssm=ssm, prefix=settings.parameter_prefix)
     desk = CertificateDesk(
         authorities=authorities,
-        tray=SsmCertificateTray(ssm=ssm, prefix=settings.parameter_prefix),
+        tray=tray,
         ec2=group,
         clock=clock,
         telemetry=telemetry,
@@ -208,8 +218,9 @@ def _pki(
         life=pki.certificate_life,
         cluster_names=pki.cluster_names,
     )
-    issue = functools.partial(identity.issued_material, authorities, clock.now)
-    return _Pki(tls=identity.ClientIdentity(issue, now=clock.now), chores=(desk,))
+    issued = identity.ClientIdentity(functools.partial(identity.issued_material, authorities, clock.now), now=clock.now)
+    ended = EndedCertificates(tray=tray, clock=clock, telemetry=telemetry)
+    return _Pki(tls=issued, ends=issued.ends, chores=(desk, ended))
 
 
 def _chores(settings: Settings, session: boto3.session.Session) -> list[Chore]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from ..core.actions import Act, Decision, Look, Refuse, Settled, Wait
+from ..core.certificates import CertificateEnds
 from ..core.errors import AwsError, GroupGoneError
 from ..core.invariants import check
 from ..core.planner import plan
@@ -17,7 +18,7 @@ from ..core.telemetry import Metric, Telemetry
 from ..core.view import View
 from .chores import Chore, do_chores
 from .execute import MOST_TRIES, ActionExecutor, Outcome
-from .measure import DEFAULT_QUOTA_BYTES, measure
+from .measure import DEFAULT_QUOTA_BYTES, NO_CERTIFICATES, measure
 from .observe import Observer
 
 _MOST_MEMBERS_ASKED_AT_ONCE = 32
@@ -55,7 +56,11 @@ class RunReport(NamedTuple):
 
 
 class Reconciler:
-    """Brings one cluster closer to what its group wants."""
+    """Brings one cluster closer to what its group wants.
+
+    Args:
+        certificates: Tells, at the end of a run, when the controller's own end.
+    """
 
     def __init__(
         self,
@@ -69,6 +74,7 @@ class Reconciler:
         pace: Pace | None = None,
         chores: Sequence[Chore] = (),
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
+        certificates: Callable[[], CertificateEnds] = lambda: NO_CERTIFICATES,
     ) -> None:
         self._members = members
         self._group = group
@@ -79,6 +85,7 @@ class Reconciler:
         self._pace = pace or Pace()
         self._chores = chores
         self._quota_bytes = quota_bytes
+        self._certificates = certificates
 
     def run(self, time_left: Callable[[], float]) -> RunReport:
         """Work until nothing is left to do, or ``time_left()`` (seconds) is down to the reserve.
@@ -192,5 +199,6 @@ class Reconciler:
         )
 
     def _measure(self, view: View, decision: Decision) -> None:
-        for name, value in measure(view, decision, quota_bytes=self._quota_bytes).items():
+        certificates = self._certificates()
+        for name, value in measure(view, decision, quota_bytes=self._quota_bytes, certificates=certificates).items():
             self._telemetry.gauge(name, value)
