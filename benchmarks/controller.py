@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import controller_pythons
 from benchmarks.controller_account import Account
 from benchmarks.controller_code import (
     PROGRAMS,
@@ -37,7 +38,6 @@ OTHERS: Final = (1, 10, 100, 1000)
 SMALLEST_MIB: Final = 128.0
 """The memory of the smallest Lambda."""
 
-_READY: Final = "from etcd_aws_cluster import handler\nhandler.wiring.controller()"
 _STAGED: Final = ("as installed", "not compiled", "deployed")
 
 
@@ -47,6 +47,7 @@ class Measured:
 
     Attributes:
         starts: by name.
+        pythons: starts by version of Python and name.
         stages: CPU seconds of each stage, run by run, by name of the bundle.
         ticks: CPU milliseconds of a settled tick, process by process, by who and how many members.
         waited: the same in milliseconds of the clock on the wall.
@@ -58,6 +59,7 @@ class Measured:
     """
 
     starts: dict[str, Case] = field(default_factory=dict)
+    pythons: dict[str, dict[str, Case]] = field(default_factory=dict)
     stages: dict[str, list[Mapping[str, float]]] = field(default_factory=dict)
     ticks: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     waited: dict[str, dict[int, list[float]]] = field(default_factory=dict)
@@ -84,13 +86,19 @@ def run(rounds: int) -> Part:
             account = Account(lab, made, folder)
             _measure_growth(account, max(rounds // 3, 1), measured)
             _measure_starts(account, made, rounds, measured)
+            _say(f"Pythons: {', '.join(controller_pythons.at_hand())}")
+            measured.pythons = controller_pythons.compare(rounds, folder / "pythons", account.variables)
     return part(measured)
 
 
 def part(measured: Measured) -> Part:
     """Return rows, words and pictures."""
-    shown = {name: {"cpu_s": case.cpu_s, "rss_mib": case.rss_mib} for name, case in measured.starts.items()}
-    raw: dict[str, Any] = {**vars(measured), "starts": shown}
+
+    def shown(cases: Mapping[str, Case]) -> dict[str, Any]:
+        return {name: {"cpu_s": case.cpu_s, "rss_mib": case.rss_mib} for name, case in cases.items()}
+
+    pythons = {version: shown(cases) for version, cases in measured.pythons.items()}
+    raw: dict[str, Any] = {**vars(measured), "starts": shown(measured.starts), "pythons": pythons}
     return Part(rows=rows(measured), text=text(measured), pictures=pictures(measured), raw=raw)
 
 
@@ -139,6 +147,8 @@ def rows(measured: Measured) -> tuple[Row, ...]:
             for ours_n, its in [(measured.instructions.get("ready"), measured.instructions.get("needs"))]
             if ours_n and its
         ),
+        *controller_pythons.rows(measured.pythons),
+        start("with certificates", "ready", f"{needs}, collector off meanwhile", "needs, kept"),
         start("without certificates", "ready, http", "boto3, requests, Powertools as usually imported", "usual"),
         start("with certificates", "ready", "the same, not compiled", "ready, not compiled"),
         start(
@@ -206,17 +216,20 @@ def _measure_starts(account: Account, made: Bundles, rounds: int, measured: Meas
     def program(name: str, *told: str) -> list[str]:
         return [str(PROGRAMS / name), *told]
 
+    ready = program("ready.py")
+
     def on(name: str) -> dict[str, str]:
         return {**env, **{key: str(folders[name]) for key in ("PYTHONPATH", "LAMBDA_TASK_ROOT")}}
 
     cases = [
         Case("python", ["-c", "pass"], env),
         Case("needs", [needs], env),
-        Case("ready", ["-c", _READY], env),
+        Case("needs, kept", program("needs_kept.py"), env),
+        Case("ready", ready, env),
         Case("needs, http", [needs], env_http),
-        Case("ready, http", ["-c", _READY], env_http),
+        Case("ready, http", ready, env_http),
         Case("usual", [usual], env_http),
-        *(Case(f"ready, {name}", ["-c", _READY], on(name)) for name in ("not compiled", "as installed")),
+        *(Case(f"ready, {name}", ready, on(name)) for name in ("not compiled", "as installed")),
         Case("first tick", program(*first), env),
         Case("bare first tick", program(*bare), env),
     ]
@@ -227,7 +240,8 @@ def _measure_starts(account: Account, made: Bundles, rounds: int, measured: Meas
     if shutil.which("valgrind"):
         _say("instructions")
         measured.instructions = {
-            name: instructions(measured.starts[name]) / 1e9 for name in ("needs", "ready", "needs, http", "ready, http")
+            name: instructions(measured.starts[name]) / 1e9
+            for name in ("needs", "needs, kept", "ready", "needs, http", "ready, http")
         }
 
 

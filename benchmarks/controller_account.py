@@ -17,7 +17,7 @@ TICKS: Final = 10
 """In one process, after the first: enough for a median, few enough that both ways take turns often."""
 
 _EVENT: Final = Path(__file__).parents[1] / "tests" / "events" / "scheduled.json"
-_FUNCTION: Final = "etcd_aws_cluster.handler.handle"
+_FUNCTION: Final = "etcd_aws_cluster.entry.handle"
 _BOUND_S: Final = 180.0
 _SETTLES_S: Final = 3.0
 

@@ -23,7 +23,7 @@ from infra.settings.controller import ControllerSettings
 from lab.deployment import function_platform
 
 PROGRAMS: Final = Path(__file__).parent / "in_function"
-_SOURCE: Final = Path(__file__).parents[1] / "lambda_src"
+SOURCE: Final = Path(__file__).parents[1] / "lambda_src"
 _BOUND_S: Final = 120.0
 
 
@@ -58,7 +58,7 @@ def bundles(folder: Path) -> Bundles:
         function_architecture=told["etcd:function_architecture"], function_runtime=told["etcd:function_runtime"]
     )
     made = Bundles(folder / "deployed", folder / "not-compiled", folder / "as-installed")
-    fill(made.deployed, _SOURCE, settings)
+    fill(made.deployed, SOURCE, settings)
     shutil.copytree(made.deployed, made.not_compiled, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(made.not_compiled, made.as_installed)
     shutil.rmtree(made.as_installed / MODELS)
@@ -113,6 +113,7 @@ class Case:
         name: tells it from the others.
         arguments: Python's.
         env: all of its environment.
+        python: the interpreter's path.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Case:
     env: dict[str, str]
     cpu_s: list[float] = field(default_factory=list)
     rss_mib: list[float] = field(default_factory=list)
+    python: str = sys.executable
 
     def run(self) -> None:
         """Start it once, and note what that took.
@@ -127,7 +129,7 @@ class Case:
         Raises:
             RuntimeError: it failed.
         """
-        cost = cost_of(sys.executable, [sys.executable, *self.arguments], self.env)
+        cost = cost_of(sys.executable, [self.python, *self.arguments], self.env)
         self.cpu_s.append(cost.cpu_s)
         self.rss_mib.append(cost.rss_mib)
 
@@ -171,7 +173,7 @@ def instructions(case: Case) -> int:
     """
     options = ("--tool=cachegrind", "--cache-sim=no", f"--cachegrind-out-file={os.devnull}")
     done = subprocess.run(
-        ["valgrind", *options, sys.executable, *case.arguments],
+        ["valgrind", *options, case.python, *case.arguments],
         env={**case.env, "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from matplotlib.axes import Axes
 
+from benchmarks import controller_pythons
 from benchmarks.figures import Figures, table
 from benchmarks.pictures import FLOOR, MARK, OURS, picture
 
@@ -23,6 +24,7 @@ _BUNDLES: Final[Mapping[str, str]] = {
 _START_NAMES: Final[Mapping[str, str]] = {
     "python": "`python -c pass`",
     "needs": "bare imports and clients, with certificates",
+    "needs, kept": "the same, collector off meanwhile, as in ours",
     "ready": "ours, with certificates",
     "needs, http": "bare imports and clients, without",
     "ready, http": "ours, without certificates",
@@ -40,6 +42,8 @@ def text(measured: Measured) -> str:
         [
             "Starts of a fresh Python, CPU and peak memory:",
             _starts(measured),
+            "Under each Python of Lambda's runtimes, with certificates, CPU ms:",
+            controller_pythons.text(measured.pythons),
             "Where a cold start goes, CPU ms, medians:",
             _stages(measured.stages),
             "A settled tick, CPU ms, and what it asks:",

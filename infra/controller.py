@@ -15,7 +15,7 @@ from infra.nag import acknowledge_wildcard
 from infra.names import parameter_prefix
 from infra.settings import Settings
 
-HANDLER = "etcd_aws_cluster.handler.handle"
+HANDLER = "etcd_aws_cluster.entry.handle"
 """Path of the function in ``lambda_src``; a test checks that it is there."""
 
 

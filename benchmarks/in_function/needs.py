@@ -41,3 +41,4 @@ def clients() -> dict[str, Any]:
 
 if __name__ == "__main__":
     clients()
+    os._exit(0)  # as ours.py

@@ -10,6 +10,7 @@ import os
 import pkgutil
 import re
 import xml.etree.ElementTree as ET
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,11 +35,18 @@ class SignedService:
 
     def __init__(self, name: str, *, endpoint: str | None, region: str, credentials: CredentialChain) -> None:
         self._name = name
+        self._endpoint = endpoint
         self._region = region
         self._credentials = credentials
-        self._url = f"{endpoint or f'https://{name}.{region}.{dns_suffix(region)}'}/"
-        verify = os.environ.get("AWS_CA_BUNDLE") or True
-        self._transport = Transport(verify=verify, proxies=get_environ_proxies(self._url))
+
+    # Both are made when something is asked: most hosts ask one service only.
+    @cached_property
+    def _url(self) -> str:
+        return f"{self._endpoint or f'https://{self._name}.{self._region}.{dns_suffix(self._region)}'}/"
+
+    @cached_property
+    def _transport(self) -> Transport:
+        return Transport(verify=os.environ.get("AWS_CA_BUNDLE") or True, proxies=get_environ_proxies(self._url))
 
     def post(self, body: str, headers: dict[str, str]) -> Answer:
         """Send a signed POST.

@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from etcd_aws_agent.errors import MaterialError
 
@@ -19,8 +19,7 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----E
 _ROUNDS = 10
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(NamedTuple):
     """PEM texts of one host.
 
     Attributes:
@@ -37,8 +36,7 @@ class Material:
         return "Material(...)"
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """What a certificate that works says of itself; times in epoch seconds.
 
     Attributes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from etcd_aws_agent import backoff
 from etcd_aws_agent.certificate import Fit, Material, check
@@ -18,8 +17,7 @@ from etcd_aws_agent.plan import OUTAGE_PATIENCE_S
 RENEWAL_PATIENCE_S = 120.0
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """One look at the disk and at the source, and what follows from it.
 
     Attributes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from etcd_aws_agent import backoff, key
 from etcd_aws_agent.certificate import Fit, Material
@@ -142,8 +141,7 @@ class ControllerAsCa:
         return key.new_request(path, self._identity.instance_id)
 
 
-@dataclass(frozen=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """A certificate that there is, and how it fits."""
 
     material: Material | None

@@ -6,8 +6,8 @@ import os
 import pwd
 import stat
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from etcd_aws_agent import disk
 from etcd_aws_agent.certificate import Material
@@ -19,8 +19,7 @@ _MODES = {KEY: 0o600, CERTIFICATE: 0o644, CA: 0o644}
 _DIRECTORY_MODE = 0o700
 
 
-@dataclass(frozen=True)
-class PkiFiles:
+class PkiFiles(NamedTuple):
     """The folder with a host's key and certificates.
 
     Attributes:

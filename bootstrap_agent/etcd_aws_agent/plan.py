@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from dataclasses import dataclass
-from typing import Union
+from typing import NamedTuple, Union
 from urllib.parse import urlsplit
 
 from etcd_aws_agent.errors import ExitCode, RecordError
@@ -20,13 +19,11 @@ from etcd_aws_agent.record import Member, Record
 OUTAGE_PATIENCE_S = 10.0
 
 
-@dataclass(frozen=True)
-class Absent:
+class Absent(NamedTuple):
     """Parameter Store answered that there is no record."""
 
 
-@dataclass(frozen=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """No answer so far, for `for_s` seconds; this says nothing about the cluster."""
 
     problem: str
@@ -36,16 +33,14 @@ class Unreadable:
 Reading = Union[Record, Absent, Unreadable, RecordError]
 
 
-@dataclass(frozen=True)
-class Marker:
+class Marker(NamedTuple):
     """Content of the life marker: the cluster and the life that the local data belongs to."""
 
     initial_cluster_token: str
     life: str
 
 
-@dataclass(frozen=True)
-class Local:
+class Local(NamedTuple):
     """What is on the disk.
 
     Attributes:
@@ -68,8 +63,7 @@ class Action(enum.Enum):
     REFUSE = "refuse"
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """One action and its reason.
 
     Attributes:

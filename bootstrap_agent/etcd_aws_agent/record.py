@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from etcd_aws_agent.errors import RecordError
 
@@ -19,8 +18,7 @@ HEX_ID = re.compile(r"[0-9a-f]{1,16}")
 URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One entry of the record.
 
     Attributes:
@@ -40,8 +38,7 @@ class Member:
     life: str
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What the controller last published about a cluster."""
 
     state: str

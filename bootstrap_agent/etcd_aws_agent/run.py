@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from etcd_aws_agent import backoff, disk, render
 from etcd_aws_agent.clock import Clock
@@ -30,8 +29,7 @@ class Groups(Protocol):
         """Return the group's name; raises ReadError or GroupLookupError."""
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """One look at the record and the disk, and what follows from it."""
 
     reading: Reading

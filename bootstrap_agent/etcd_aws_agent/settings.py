@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from etcd_aws_agent.errors import ExitCode, SettingsError
 from etcd_aws_agent.record import URL
@@ -22,8 +22,7 @@ _REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+")
 _GONE = ("RETRY_TIMES", "ETCD_CURLOPTS")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What the agent was told; nothing else is read from the environment except by botocore.
 
     Attributes:

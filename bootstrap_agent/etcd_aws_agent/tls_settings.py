@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from etcd_aws_agent.errors import SettingsError
 
@@ -29,8 +28,7 @@ class Environment(Protocol):
         """Return an absolute path; raises SettingsError."""
 
 
-@dataclass(frozen=True)
-class TlsSettings:
+class TlsSettings(NamedTuple):
     """How this host gets its certificate.
 
     Attributes:

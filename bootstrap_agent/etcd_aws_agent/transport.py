@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
+from typing import NamedTuple
 
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
@@ -22,8 +22,7 @@ READ_TIMEOUT_S = 3.0
 ATTEMPT_TIMEOUT_S = 8.0
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """An HTTP answer of any status."""
 
     status: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
@@ -85,5 +84,5 @@ def _look(controller: Controller, time_left: Callable[[], float]) -> None:
         controller.telemetry.trouble("look failed", error)
         return
     else:
-        logger.info("run", extra=asdict(report))
+        logger.info("run", extra=report._asdict())
     controller.telemetry.count(Metric.TICK)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from .core.dns import SERVICES, Domain
 from .core.errors import SettingError
@@ -25,8 +25,7 @@ _GENERATION = r"[1-9][0-9]{0,2}"
 _DNS_NAME = r"(?:\{instance_id\}\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PkiSettings:
+class PkiSettings(NamedTuple):
     """Where certificates come from, where members have any.
 
     Attributes:
@@ -48,8 +47,7 @@ class PkiSettings:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that differs between one cluster's function and another's.
 
     Attributes:

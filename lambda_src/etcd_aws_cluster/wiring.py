@@ -7,8 +7,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.config import Config
 
@@ -23,6 +22,7 @@ from .aws.hosted_zone import HostedZone
 from .aws.parameter_store import SsmRecordStore
 from .aws.secrets import SecretReader, SecretsManagerVault
 from .aws.session import new_session
+from .collector import nothing_is_garbage
 from .core.certificates import CertificateEnds
 from .core.model import Transition
 from .etcd.client import EtcdClient
@@ -66,8 +66,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Controller:
+class Controller(NamedTuple):
     """What the handler needs.
 
     Attributes:
@@ -87,7 +86,8 @@ def controller() -> Controller:
     Raises:
         SettingError: A setting is missing or wrong.
     """
-    return build(Settings.from_environ(os.environ), new_session())
+    with nothing_is_garbage():
+        return build(Settings.from_environ(os.environ), new_session())
 
 
 def build(settings: Settings, session: boto3.session.Session) -> Controller:
@@ -124,8 +124,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
+class Cluster(NamedTuple):
     """What reaches one cluster: its group, its record, its members; and what keeps its certificates.
 
     Attributes:
@@ -172,8 +171,7 @@ def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemet
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pki:
+class _Pki(NamedTuple):
     tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
     ends: Callable[[], CertificateEnds] = CertificateEnds
     chores: Sequence[Chore] = ()

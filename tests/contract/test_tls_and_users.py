@@ -138,7 +138,7 @@ def test_members_take_each_other_as_peers_and_no_client_nor_who_is_called_otherw
     strangers = [
         Subject(name="app"),
         Subject(organization="etcd-aws-controller"),
-        dataclasses.replace(member, name="i-0b"),
+        member._replace(name="i-0b"),
     ]
     for number, stranger in enumerate(strangers):
         files = pki.files(f"stranger-{number}", stranger)

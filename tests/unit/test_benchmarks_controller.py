@@ -16,6 +16,7 @@ from benchmarks.part import to_json
 STARTS = (
     "python",
     "needs",
+    "needs, kept",
     "ready",
     "needs, http",
     "ready, http",
@@ -140,3 +141,18 @@ def test_a_zip_holds_the_files_of_all_folders(tmp_path: Path, monkeypatch: pytes
 
     assert zipped_mib(tmp_path / "code", tmp_path / "boto3") > 0
     assert names == ["code/sub/x.py", "boto3/sub/x.py"]
+
+
+def test_each_python_has_a_row_and_one_that_is_not_there_is_said_not_to_be_run() -> None:
+    starts = {
+        name: Case(name, [], {}, cpu_s=[took])
+        for name, took in (("needs", 0.2), ("needs, kept", 0.19), ("ready", 0.21))
+    }
+    told = measured()
+    told.pythons = {"3.14": starts}
+
+    (row,) = (each for each in rows(told) if "Python" in each.what)
+    assert row.what == "cold start, with certificates, Python 3.14, the default runtime"
+    assert row.cells()[-1] == "at most 1.1 x: held"
+    assert "| 3.13 | not run: not on this machine |" in text(told)
+    assert "| 200 [200-200] | 190 [190-190] | 210 [210-210] | 1.05 x |" in text(told)

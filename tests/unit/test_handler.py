@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Function:
 
     def when_running(self, run: Callable[[Callable[[], float]], RunReport]) -> None:
         """Have something else than the controller run."""
-        self.controller = replace(self.controller, run=run)
+        self.controller = self.controller._replace(run=run)
 
     def takes_dead_letter(self, message_id: str, body: str) -> None:
         """Expect a message to be put aside."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from ..core.actions import Act, Decision, Look, Refuse, Settled, Wait
 from ..core.certificates import CertificateEnds
@@ -27,8 +27,7 @@ _SHORTEST = timedelta(milliseconds=20)
 _PART_OF_THE_WAIT = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Pace(NamedTuple):
     """How often to look, and when to stop.
 
     Attributes:
@@ -47,8 +46,7 @@ class Pace:
         return min(max(timedelta(seconds=waited_s) / _PART_OF_THE_WAIT, _SHORTEST), self.etcd)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
+class RunReport(NamedTuple):
     """How a run ended."""
 
     decision: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from ..core.model import ClusterId, EtcdAlarm, Member, MemberId
 
@@ -20,8 +19,7 @@ _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:[.+-].*)?")
 _ALARM = re.compile(r"memberID:\s*([0-9]{1,20})\s+alarm:\s*([A-Z]{1,20})\s*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Versions:
+class Versions(NamedTuple):
     """GET /version.
 
     Attributes:
@@ -35,16 +33,14 @@ class Versions:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(NamedTuple):
     """Who answered, for which cluster; the v3 API says it in every answer."""
 
     cluster_id: ClusterId
     member_id: MemberId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(NamedTuple):
     """POST /v3/maintenance/status.
 
     Attributes:

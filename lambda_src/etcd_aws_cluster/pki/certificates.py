@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -40,8 +40,7 @@ _BOTH = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 _LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(NamedTuple):
     """Whom a certificate is for.
 
     Attributes:
@@ -78,8 +77,7 @@ def host(instance_id: str, private_ip: str, also: Sequence[str] = ()) -> Subject
     return Subject(name=MEMBER_CN, dns_names=names, addresses=(private_ip, str(_LOOPBACK)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authority:
+class Authority(NamedTuple):
     """One generation of the CA."""
 
     generation: int
