@@ -25,7 +25,6 @@ from benchmarks.aws_in_memory import HOOKS, AwsInMemory, Call
 from benchmarks.counts import CountedMembers, Counts, function_log
 from etcd_aws_agent import backoff
 from etcd_aws_cluster import observability
-from etcd_aws_cluster.app.chores import Chore
 from etcd_aws_cluster.app.names import KeepNames
 from etcd_aws_cluster.app.reconcile import Reconciler
 from etcd_aws_cluster.aws.autoscaling import AutoScalingInstanceGroup
@@ -215,6 +214,7 @@ class CountedWorld(World):
         )
         self._metrics.clear_metrics()
         telemetry = observability.Telemetry(logger=observability.logger, metrics=self._metrics, cluster="etcd")
+        desk = self._desk(group, telemetry)
         reconciler = Reconciler(
             members=CountedMembers(self.etcd, self.clock, lambda: self.counts),
             group=group,
@@ -222,16 +222,18 @@ class CountedWorld(World):
             clock=self.clock,
             policy=self.policy,
             telemetry=telemetry,
-            chores=[self._desk(group, telemetry), *([self._names()] if names else [])],
+            chores=[self._names()] if names else [],
+            errands=[desk],
         )
         return Controller(
             cluster_name="etcd",
             run=reconciler.run,
             dead_letters=DeadLetterQueue(client=_never, url="https://none", message_group="etcd"),
             telemetry=telemetry,
+            announce=desk.announce,
         )
 
-    def _desk(self, group: AutoScalingInstanceGroup, telemetry: observability.Telemetry) -> Chore:
+    def _desk(self, group: AutoScalingInstanceGroup, telemetry: observability.Telemetry) -> CertificateDesk:
         secrets_manager = self.aws.client("secretsmanager")
         return CertificateDesk(
             authorities=Authorities(

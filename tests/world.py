@@ -53,7 +53,8 @@ class World:
 
     Attributes:
         boots: Whether hosts get as far as starting their agent.
-        chores: What the controller does besides.
+        chores: What the controller does besides, at looks at AWS.
+        errands: What it does besides, at any look.
     """
 
     def __init__(self, *, desired: int = 3, version: str = "3.5.1", policy: Policy | None = None) -> None:
@@ -65,6 +66,7 @@ class World:
         self.policy = policy or Policy()
         self.boots: dict[InstanceId, bool] = {}
         self.chores: Sequence[Chore] = ()
+        self.errands: Sequence[Chore] = ()
         self.clock.on_advance = self.let_hosts_act
 
     def run(self) -> RunReport | None:
@@ -78,6 +80,7 @@ class World:
             policy=self.policy,
             telemetry=self.telemetry,
             chores=self.chores,
+            errands=self.errands,
         )
         try:
             return reconciler.run(lambda: end - self.clock.monotonic())

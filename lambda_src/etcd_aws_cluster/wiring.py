@@ -65,18 +65,24 @@ class SystemClock:
         time.sleep(seconds)
 
 
+def _nobody_answers() -> None:
+    """Take no note of a request for a certificate: this controller issues none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
     """What the handler needs.
 
     Attributes:
         run: Looks at the cluster and does what is to be done until nothing is left, or the time (in seconds) is.
+        announce: Takes note that somebody asks for a certificate, before a run.
     """
 
     cluster_name: str
     run: Callable[[Callable[[], float]], RunReport]
     dead_letters: DeadLetterQueue
     telemetry: Telemetry
+    announce: Callable[[], None] = _nobody_answers
 
 
 @functools.cache
@@ -104,6 +110,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
         quota_bytes=settings.etcd_quota_bytes,
         chores=[*cluster.chores, *_chores(settings, session)],
+        errands=cluster.pki.errands,
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:
@@ -119,7 +126,23 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
             message_group=settings.cluster_name,
         ),
         telemetry=telemetry,
+        announce=cluster.pki.announce,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pki:
+    """What certificates need.
+
+    Attributes:
+        tls: What etcd is asked with.
+        errands: Issue certificates, where they are the controller's to issue.
+        announce: Takes note that somebody asks for one.
+    """
+
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    errands: Sequence[Chore] = ()
+    announce: Callable[[], None] = _nobody_answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +152,7 @@ class Cluster:
     group: AutoScalingInstanceGroup
     store: SsmRecordStore
     etcd: EtcdClient
+    pki: Pki
     chores: Sequence[Chore]
 
 
@@ -160,14 +184,9 @@ def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemet
             tls=pki.tls,
             login=Login((lambda: parse_user(user_secret, secrets.read(user_secret))) if user_secret else None),
         ),
-        chores=(*pki.chores, *([watch] if settings.group_is_attached else ())),
+        pki=pki,
+        chores=[watch] if settings.group_is_attached else (),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pki:
-    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
-    chores: Sequence[Chore] = ()
 
 
 def _pki(
@@ -178,15 +197,15 @@ def _pki(
     ssm: SSMClient,
     secrets: SecretReader,
     secrets_manager: Callable[[], SecretsManagerClient],
-) -> _Pki:
+) -> Pki:
     """Put together what certificates need; without them its library is not even loaded."""
     if settings.pki.kind == "off":
-        return _Pki()
+        return Pki()
     from .pki import identity  # noqa: PLC0415 - see above
 
     clock, pki = SystemClock(), settings.pki
     if pki.kind == "own":
-        return _Pki(
+        return Pki(
             tls=identity.ClientIdentity(
                 lambda: identity.given_material(pki.source, secrets.read(pki.source), clock.now()), now=clock.now
             )
@@ -209,9 +228,10 @@ def _pki(
         host_role=pki.host_role,
         life=pki.certificate_life,
         cluster_names=pki.cluster_names,
+        longest_pause=settings.aws_poll_interval,
     )
     issue = functools.partial(identity.issued_material, authorities, clock.now)
-    return _Pki(tls=identity.ClientIdentity(issue, now=clock.now), chores=(desk,))
+    return Pki(tls=identity.ClientIdentity(issue, now=clock.now), errands=(desk,), announce=desk.announce)
 
 
 def _chores(settings: Settings, session: boto3.session.Session) -> list[Chore]:

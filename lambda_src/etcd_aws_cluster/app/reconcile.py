@@ -57,7 +57,13 @@ class RunReport:
 
 
 class Reconciler:
-    """Brings one cluster closer to what its group wants."""
+    """Brings one cluster closer to what its group wants.
+
+    Args:
+        chores: Done at each look at AWS, and again at the end of a run.
+        errands: Done at each look; each knows by itself when it is time.
+        quota_bytes: Of etcd's database, for members that do not tell theirs.
+    """
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class Reconciler:
         telemetry: Telemetry,
         pace: Pace | None = None,
         chores: Sequence[Chore] = (),
+        errands: Sequence[Chore] = (),
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
     ) -> None:
         self._members = members
@@ -80,6 +87,7 @@ class Reconciler:
         self._telemetry = telemetry
         self._pace = pace or Pace()
         self._chores = chores
+        self._errands = errands
         self._quota_bytes = quota_bytes
 
     def run(self, time_left: Callable[[], float]) -> RunReport:
@@ -119,8 +127,7 @@ class Reconciler:
             began = self._clock.monotonic()
             try:
                 view = observer.look()
-                if observer.is_fresh:
-                    do_chores(self._chores, view, self._telemetry)
+                do_chores([*self._errands, *(self._chores if observer.is_fresh else ())], view, self._telemetry)
                 decision = plan(view, self._policy)
                 if said is None or decision.reason is not said.reason:
                     since = self._clock.monotonic()
