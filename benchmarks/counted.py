@@ -250,7 +250,7 @@ class CountedWorld(World):
             life=timedelta(hours=_DEFAULTS.tls.certificate_hours),
         )
 
-    def _names(self) -> Chore:
+    def _names(self) -> KeepNames:
         domain = Domain(name="etcd.example.internal", ttl_s=30, schemes=tuple(SERVICES), client_port=2379)
         return KeepNames(
             zone=HostedZone(client=self.aws.client("route53"), zone_id="Z1"), domain=domain, clock=self.clock
