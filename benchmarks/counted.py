@@ -63,6 +63,9 @@ class CountedWorld(World):
         size: Desired members.
         names: Whether it has DNS names.
         boot_s: From a launch to the agent's first look.
+
+    Attributes:
+        formation: From the launch of the first members until all are in service.
     """
 
     def __init__(self, *, size: int, names: bool = False, boot_s: float = BOOT_S) -> None:
@@ -81,8 +84,9 @@ class CountedWorld(World):
         self._metrics = Metrics(namespace=METRICS_NAMESPACE, service="")
         self._controller = self._wire(names=names)
         self.clock.on_advance = self._go_on
-        self._tick()
-        self._until(self.is_as_desired)
+        with self._counting() as self.formation:
+            self._tick()
+            self._until(self.is_as_desired)
         self._pass(10 * TICK_S)
 
     # What is counted

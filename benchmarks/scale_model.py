@@ -33,6 +33,7 @@ class Cluster:
         tick: The calls of most settled ticks, in order.
         chores: What some ticks call after that.
         chores_every: That many ticks apart.
+        formation: From the launches until all are in service.
         settled: A settled hour.
         refresh: An instance refresh.
         parameters: What it has in Parameter Store.
@@ -42,6 +43,7 @@ class Cluster:
     tick: tuple[str, ...]
     chores: tuple[str, ...]
     chores_every: int
+    formation: Counts
     settled: Counts
     refresh: Counts
     parameters: int
@@ -55,8 +57,17 @@ class Cluster:
             chores=self.chores,
             chores_every=self.chores_every,
             hourly=("ssm:GetParameter",) * self.size,
-            refresh=tuple((int(call.at), call.name) for call in self.refresh.timeline),
+            refresh=_by_second(self.refresh),
         )
+
+    @property
+    def forming(self) -> Load:
+        """What it asks of AWS while it forms, once, as a refresh."""
+        return Load(tick=(), period_s=int(TICK_S), refresh=_by_second(self.formation))
+
+
+def _by_second(counts: Counts) -> tuple[tuple[int, str], ...]:
+    return tuple((int(call.at), call.name) for call in counts.timeline)
 
 
 def count(size: int, *, names: bool = False, boot_s: float = BOOT_S) -> Cluster:
@@ -72,6 +83,7 @@ def count(size: int, *, names: bool = False, boot_s: float = BOOT_S) -> Cluster:
         tick=tick,
         chores=looking[len(tick) :],
         chores_every=len(ticks) // times,
+        formation=world.formation,
         settled=settled,
         refresh=refresh,
         parameters=len(world.store.parameters),

@@ -146,13 +146,15 @@ def _of_app(told: Told) -> str:
     spread, aligned = told.most_without_loss
     reads, writes = (next(rate.name for rate in RATES if call in rate.calls) for call in (_READ, _WRITE))
     at_once = told.outcomes[_SOME, True, False].uses[reads].throttled
-    of_app = told.app.uses[writes]
+    of_app, of_forming = told.app.uses[writes], told.app_formed.uses[reads]
     return (
         f"Of the sizes in the picture {spread:,} settled clusters is the largest that loses no tick with ticks spread, "
         f"{aligned:,} with all in one second. Of {_SOME} in one second {at_once:.0%} of the tries at Parameter Store's "
         f"reads are refused, and all get through by trying again. An app's {told.app_size} clusters, refreshed at the "
         f"same time, have {of_app.throttled:.0%} of their tries at PutParameter refused; {told.app.failed:.1%} of the "
-        "calls are refused twice, which the run's next look, 2 s later, makes good."
+        "calls are refused twice, which the run's next look, 2 s later, makes good. While they form, within a minute "
+        f"and by hosts that all boot for {BOOT_S:.0f} s, the busiest second has {of_forming.peak} tries at reads, and "
+        f"{of_forming.throttled:.0%} of all are refused."
     )
 
 
