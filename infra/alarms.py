@@ -32,7 +32,7 @@ class AlarmSpec:
 
     name: str
     says: str
-    metric: cloudwatch.IMetric
+    metric: cloudwatch.Metric
     threshold: float = 1
     of: int = 1
     needed: int | None = None

@@ -97,7 +97,9 @@ def controller() -> Controller:
 
 def build(settings: Settings, session: boto3.session.Session) -> Controller:
     """Put a controller together; nothing is called yet."""
-    telemetry = Telemetry(logger=logger, metrics=metrics, cluster=settings.cluster_name)
+    telemetry = Telemetry(
+        logger=logger, metrics=metrics, cluster=settings.cluster_name, published=settings.published_metrics
+    )
     cluster = reach(settings, session, telemetry)
     etcd = cluster.etcd
     reconciler = Reconciler(

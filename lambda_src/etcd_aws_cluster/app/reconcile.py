@@ -61,7 +61,7 @@ class Reconciler:
 
     Args:
         chores: Done at each look at AWS, and again at the end of a run.
-        errands: Done at each look; each knows by itself when it is time.
+        errands: Done at each look, and while a look lasts; each knows by itself when it is time.
         quota_bytes: Of etcd's database, for members that do not tell theirs.
     """
 
@@ -126,8 +126,10 @@ class Reconciler:
         while True:
             began = self._clock.monotonic()
             try:
-                view = observer.look()
-                do_chores([*self._errands, *(self._chores if observer.is_fresh else ())], view, self._telemetry)
+                view = observer.look(self._run_errands)
+                self._run_errands(view)
+                if observer.is_fresh:
+                    do_chores(self._chores, view, self._telemetry)
                 decision = plan(view, self._policy)
                 if said is None or decision.reason is not said.reason:
                     since = self._clock.monotonic()
@@ -152,6 +154,9 @@ class Reconciler:
             if pause is None or time_left() <= (self._pace.reserve + pause).total_seconds():
                 return self._end(view, decision, steps, time_left)
             self._clock.sleep(pause.total_seconds())
+
+    def _run_errands(self, view: View) -> None:
+        do_chores(self._errands, view, self._telemetry)
 
     def _has_time_for_another(self, began: float, time_left: Callable[[], float]) -> bool:
         """Whether a try that takes as long as the failed one did would end before the reserve."""
