@@ -194,8 +194,7 @@ def _of_metrics(told: Told) -> str:
         f"What is watched costs more than what runs: metrics, dashboard and alarms are "
         f"{(items['metrics'] + items['dashboard'] + items['alarms']) / sum(items.values()):.0%} of it; runs, messages, "
         f"traces and logs are ${least:.2f}. Of {settled.metrics} metrics {settled.metrics - shown} have an alarm, the "
-        f"other {shown} are for the dashboard: both together are ${saved:.2f}, of which `etcd:dashboard=false` saves "
-        f"${PRICES['dashboard'].dollars:.2f}."
+        f"other {shown} are for the dashboard: both together are ${saved:.2f}, which `etcd:dashboard=false` saves."
     )
 
 
