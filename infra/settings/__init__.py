@@ -65,13 +65,6 @@ class Settings:
         """Who makes certificates: ``off`` where members have none."""
         return self.tls.pki if self.uses_tls else "off"
 
-    @property
-    def reads_secrets(self) -> bool:
-        """Whether anything is kept in Secrets Manager."""
-        tls = self.tls
-        sources = (tls.controller_tls_source, tls.host_tls_source) if self.pki == "own" else ()
-        return self.pki == "automatic" or any(s.startswith("arn:") for s in (*sources, tls.etcd_user_secret_arn))
-
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> "Settings":
         """Read all keys that begin with ``etcd:``; the rest of the context belongs to others.

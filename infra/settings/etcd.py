@@ -14,14 +14,14 @@ class EtcdSettings:
     """Which etcd runs, and how it is reached."""
 
     etcd_version: str = setting(
-        "3.5.21",
-        Text(form=r"[0-9]+\.[0-9]+\.[0-9]+", expected="a version such as 3.5.21, without v"),
+        "3.5.27",
+        Text(form=r"[0-9]+\.[0-9]+\.[0-9]+", expected="a version such as 3.5.27, without v"),
         "etcd release to install",
     )
     etcd_sha256: str = setting(
         "",
         Text(form=r"|[0-9a-f]{64}", expected="64 lower-case hexadecimal digits, or empty"),
-        "SHA-256 of the archive; empty takes the one known for the default release",
+        "SHA-256 of the archive; empty takes the one known of 3.5.21 or 3.5.27",
     )
     etcd_url: str = setting(
         "https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-{architecture}.tar.gz",

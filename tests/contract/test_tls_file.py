@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 pytestmark = pytest.mark.real_etcd
 
 BUILT_35 = Path(__file__).parents[2] / ".cache" / "etcd-3.5" / "etcd"
-"""Upstream's 3.5.21, which the stack deploys by default; `make test` builds only the newest 3.5."""
+"""Upstream's 3.5.21; `make test` builds only the newest 3.5."""
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:etcd-{instance_id}-AbCdEf"
 BEFORE_15495 = {*(f"3.4.{patch}" for patch in range(25)), *(f"3.5.{patch}" for patch in range(8))}
 """Versions in which serving http and https on one port fails for gRPC over http in some starts."""

@@ -141,7 +141,7 @@ def test_every_setting_that_members_must_agree_on_is_told() -> None:
     ):
         changed = dataclasses.replace(settings, etcd=etcd)
         assert deployed_as(changed) != deployed_as(settings)
-    assert text(deployed_as(settings)).startswith("version=3.5.21 ")
+    assert text(deployed_as(settings)).startswith("version=3.5.27 ")
 
 
 def test_where_members_have_certificates_it_may_make_itself_one_but_no_ca() -> None:

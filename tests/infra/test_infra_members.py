@@ -155,8 +155,8 @@ def test_all_that_the_first_instance_needs_exists_before_the_group_and_outlives_
 @pytest.mark.parametrize(
     ("instance_type", "architecture", "sha256"),
     [
-        ("m7g.medium", "arm64", "95bf6918623a097c0385b96f139d90248614485e781ec9bee4768dbb6c79c53f"),
-        ("m7i.large", "amd64", "adddda4b06718e68671ffabff2f8cee48488ba61ad82900e639d108f2148501c"),
+        ("m7g.medium", "arm64", "1277309f540c5a0329c428f95455c9f76d24f768c8d28fd2753e891c379053fa"),
+        ("m7i.large", "amd64", "0aad9a9e4e0817a021e933f9806a2b2960a62f949ad5a3d6436d8886945cb1bc"),
     ],
 )
 def test_processor_image_archive_and_checksum_belong_together(
@@ -164,7 +164,7 @@ def test_processor_image_archive_and_checksum_belong_together(
 ) -> None:
     template = synthesize({"etcd:instance_type": instance_type})
     script = user_data(template)
-    assert f"etcd-v3.5.21-linux-{architecture}.tar.gz" in script
+    assert f"etcd-v3.5.27-linux-{architecture}.tar.gz" in script
     assert sha256 in script
     processor = {"arm64": "arm64", "amd64": "x86_64"}[architecture]
     assert [p["Default"] for p in template["Parameters"].values() if "al2023" in p["Default"]] == [
