@@ -171,7 +171,9 @@ class _Hour:
         self._make_up_for_chores(second, here)
         deciding = len(self._load.tick)
         for stage, call in enumerate((*self._load.tick, *self._load.chores)):
-            for run in sorted(run for run in here if run.stage == stage):
+            here_now = [run for run in here if run.stage == stage]
+            # Among those with and without chores, who comes first is chance too.
+            for run in sorted(here_now, key=lambda r: (r.looks, r.attempt, r.has_chores is (second % 2 == 0))):
                 if stage >= deciding and not run.has_chores:
                     continue
                 runs = here.pop(run)

@@ -53,7 +53,7 @@ def _calls(told: Told) -> str:
     refreshes = [each.refresh for each in told.clusters]
     names = sorted({name for counts in (*settled, *refreshes) for name in counts.aws})
     rows = [
-        [f"`{name}`", *(f"{c.aws[name] / c.runs:.3g}" for c in settled), *(str(c.aws[name]) for c in refreshes)]
+        [f"`{name}`", *(f"{c.aws[name] / c.runs:.2g}" for c in settled), *(str(c.aws[name]) for c in refreshes)]
         for name in names
     ]
     hosts = sorted({name for each in refreshes for name in each.hosts})
@@ -63,7 +63,7 @@ def _calls(told: Told) -> str:
     rows += [
         [
             "**calls to AWS**",
-            *(f"{c.aws.total() / c.runs:.3g}" for c in settled),
+            *(f"{c.aws.total() / c.runs:.2g}" for c in settled),
             *(f"{len(c.timeline):,}" for c in refreshes),
         ],
         [
