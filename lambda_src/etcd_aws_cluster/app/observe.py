@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, wait
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -79,12 +79,13 @@ class Observer:
             AwsError: The group or the record could not be read. Nothing is decided without them.
         """
         group, stored = self._look_at_aws()
-        asked = [
-            self._executor.submit(self._members.read, each) for each in endpoints(group, stored.record, self._policy)
-        ]
-        while wait(asked, timeout=_MEANWHILE_S).not_done:
-            meanwhile(self._view(group, stored, tuple(each.result() for each in asked if each.done())))
-        view = self._view(group, stored, tuple(each.result() for each in asked))
+        asked = {
+            each: self._executor.submit(self._members.read, each)
+            for each in endpoints(group, stored.record, self._policy)
+        }
+        while wait(asked.values(), timeout=_MEANWHILE_S).not_done:
+            meanwhile(self._view(group, stored, asked))
+        view = self._view(group, stored, asked)
         self._owners |= set(_owners(view))
         return view if all(r.supports_learners for r in view.readings) else self._with_hosts(view)
 
@@ -110,16 +111,18 @@ class Observer:
         self.is_fresh = True
         return self._seen
 
-    def _view(self, group: Group, stored: Stored, readings: tuple[Reading, ...]) -> View:
+    def _view(self, group: Group, stored: Stored, asked: Mapping[str, Future[Reading]]) -> View:
+        readings = {endpoint: future.result() for endpoint, future in asked.items() if future.done()}
         return View(
             observed_at=self._clock.now(),
             group=group,
             stored=stored,
-            readings=readings,
+            readings=tuple(readings.values()),
             completed=frozenset(self.memory.completed | self.memory.failed),
             abandoned=frozenset(self.memory.abandoned),
             transfer_failed=self.memory.transfer_failed,
             hosts_up=self._hosts_up,
+            asked=frozenset(asked.keys() - readings),
         )
 
     def _with_hosts(self, view: View) -> View:

@@ -68,10 +68,11 @@ class Rounds:
 def pause_for(view: View, *, longest: timedelta) -> timedelta | None:
     """Return how long a look at hosts' requests is good for; None where no host can be waiting for an answer.
 
-    A host asks before its etcd starts, so who waits does not answer. How soon it asks is not known, but an answer that
-    is late by a small part of what the host took to boot is soon enough, and one that boots for long costs few reads.
+    A host asks before its etcd starts, so who waits does not answer; who may still answer does not count. How soon one
+    asks is not known, but an answer that is late by a small part of what the host took to boot is soon enough, and a
+    host that boots for long costs few reads.
     """
-    answering = {urlsplit(r.endpoint).hostname for r in view.answering()}
+    answering = {urlsplit(each).hostname for each in (*(r.endpoint for r in view.answering()), *view.asked)}
     ages_s = [
         view.observed_at - i.launched_at
         for i in view.group.instances

@@ -51,16 +51,16 @@ def test_chores_are_done_at_the_first_look_of_a_run_and_at_its_end() -> None:
 
 
 class Errand:
-    """An errand that remembers how many members had answered."""
+    """An errand that remembers how many members had answered, and how many not yet."""
 
     name = "errand"
 
     def __init__(self) -> None:
         self.ran = threading.Event()
-        self.answers: list[int] = []
+        self.answers: list[tuple[int, int]] = []
 
     def run(self, view: View) -> None:
-        self.answers.append(len(view.readings))
+        self.answers.append((len(view.readings), len(view.asked)))
         self.ran.set()
 
 
@@ -77,5 +77,5 @@ def test_errands_are_run_while_a_member_lets_us_wait(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(world.etcd, "read", read_late)
     world.run()
 
-    assert errand.answers[0] == 0
-    assert errand.answers[-1] == 3
+    assert errand.answers[0] == (0, 3)
+    assert errand.answers[-1] == (3, 0)

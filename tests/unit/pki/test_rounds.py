@@ -10,7 +10,7 @@ import pytest
 from etcd_aws_cluster.core.certificates import Applicant
 from etcd_aws_cluster.core.view import View
 from etcd_aws_cluster.pki.rounds import SETTLED, Rounds, pause_for
-from tests.builders import NOW, a_view, an_instance
+from tests.builders import NOW, a_view, an_instance, ip
 from tests.fakes.fake_clock import FakeClock
 
 LONGEST = timedelta(seconds=2)
@@ -62,6 +62,11 @@ def test_a_pause_that_is_set_to_less_than_the_shortest_holds() -> None:
 
 def test_who_answers_has_its_certificate() -> None:
     assert pause_for(a_view(), longest=LONGEST) is None
+
+
+def test_who_may_still_answer_is_not_taken_for_silent() -> None:
+    asked = replace(a_view(readings=()), asked=frozenset(f"https://{ip(n)}:2379" for n in (1, 2, 3)))
+    assert pause_for(asked, longest=LONGEST) is None
 
 
 def test_a_member_in_service_that_does_not_answer_may_have_booted_anew() -> None:
