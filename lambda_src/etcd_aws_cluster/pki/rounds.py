@@ -23,6 +23,7 @@ CLIENTS_MEANWHILE = timedelta(seconds=10)
 _NEVER = float("-inf")
 _PART_OF_THE_WAIT = 8
 _SHORTEST = timedelta(milliseconds=200)
+_LONGEST_AFTER_A_FAILURE = timedelta(seconds=10)  # less than a tick: each tick tries again, and the alarm counts ticks
 
 
 class Rounds:
@@ -62,7 +63,7 @@ class Rounds:
 
     def failed(self) -> None:
         """It did not work: what is due stays so, but an AWS that fails is not asked at the pace of one that answers."""
-        self._not_before = self._clock.monotonic() + self._longest.total_seconds()
+        self._not_before = self._clock.monotonic() + min(self._longest, _LONGEST_AFTER_A_FAILURE).total_seconds()
 
 
 def pause_for(view: View, *, longest: timedelta) -> timedelta | None:

@@ -116,6 +116,14 @@ def test_what_failed_stays_due_and_waits_for_the_longest_pause() -> None:
     assert watch.after(0.1, booting) == ALL
 
 
+def test_what_failed_is_tried_again_in_the_next_tick_however_seldom_aws_is_to_be_looked_at() -> None:
+    clock = FakeClock(now=NOW)
+    rounds = Rounds(clock=clock, longest=timedelta(seconds=60))
+    rounds.failed()
+    clock.advance(timedelta(seconds=59))
+    assert rounds.due(a_view()) == ALL
+
+
 def test_a_host_that_boots_for_a_minute_costs_few_reads_and_twenty_clusters_leave_half_of_the_quota() -> None:
     watch, launched = Watch(), newcomer(0.0)
     reads = [(second / 10, len(watch.after(0.1, launched))) for second in range(1, 601)]
