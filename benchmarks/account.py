@@ -74,7 +74,8 @@ class Outcome:
     Attributes:
         uses: By the quota's name.
         missed: Part of the ticks that ended without a decision.
-        undone: Part of the chores' calls that failed twice; all chores are left to the next tick then.
+        undone: Part of the chores' calls that failed twice; all chores are left to the next tick then. All, where no
+            run came to its chores.
         failed: Part of the calls of refreshes and timers that failed twice, and were left to another look.
         runs_at_once: Settled runs in the busiest second, each counted for as many seconds as it took.
     """
@@ -246,7 +247,7 @@ def simulate(
     return Outcome(
         uses=uses,
         missed=hour.missed / ticks if ticks else 0.0,
-        undone=hour.undone / hour.chores if hour.chores else 0.0,
+        undone=hour.undone / hour.chores if hour.chores else float(bool(ticks and load.chores)),
         failed=hour.failed / calls if calls else 0.0,
         runs_at_once=hour.busiest,
     )
