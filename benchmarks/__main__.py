@@ -27,7 +27,7 @@ sys.path += [str(ROOT / "lambda_src"), str(ROOT / "bootstrap_agent")]
 BUILD: Final = ROOT / "build" / "bench"
 PAGE: Final = ROOT / "docs" / "performance.md"
 DATA: Final = ROOT / "docs" / "performance"
-PARTS: Final[Mapping[str, int]] = {"cluster": 3, "controller": 15, "agent": 15, "proxies": 5, "scale": 1}
+PARTS: Final[Mapping[str, int]] = {"cluster": 2, "controller": 15, "agent": 15, "proxies": 5, "scale": 1}
 """Modules with a function ``run(rounds) -> Part``, and how many rounds are measured unless asked otherwise."""
 
 

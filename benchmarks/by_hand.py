@@ -15,7 +15,7 @@ from typing import Final
 from benchmarks import certificates
 from benchmarks.certificates import Files
 from benchmarks.etcd_process import Etcd, start_together, stopped_at_the_end, wait_until_served
-from benchmarks.writes import Gaps, Mark, expect_kept, once, quiet, watched
+from benchmarks.writes import TRANSFER, Gaps, Mark, expect_kept, watched
 from lab.etcdctl import Etcdctl
 from lab.paths import LabError, default_etcd
 from lab.site import METADATA_PORT, free_cidr, guard_address
@@ -131,15 +131,13 @@ class Cluster:
         return Replaced(ends[-1] - died, ends[-1] - began, steps)
 
     def gaps(self) -> Gaps:
-        """Write all the time: while nothing happens, over one bare leadership transfer, over a rolling refresh."""
+        """Write all the time over a rolling refresh."""
         with Writer(lambda: [each.client_url for each in self._running], pause_s=0.0) as writer:
             time.sleep(1.0)
-            still = watched(writer, quiet)
-            transfer = watched(writer, lambda: once(self._transfer))
             self._told.clear()
             refresh = watched(writer, self._refresh, lambda began: [Mark(at - began, what) for at, what in self._told])
         expect_kept(writer)
-        return Gaps(still, transfer, refresh)
+        return Gaps((), (), (refresh,))
 
     # -- the script -----------------------------------------------------------------------------------------------
 
@@ -152,10 +150,6 @@ class Cluster:
             self._insist("member", "remove", f"{self._ids()[old.name]:x}", without=old)
             self._running.remove(old)  # it ends by itself
             self._note("remove")
-
-    def _transfer(self) -> None:
-        leading = self._leader()
-        self._move_leadership(next(each for each in self._running if each is not leading))
 
     def _bring_in(self, new: Etcd) -> None:
         added = json.loads(
@@ -172,7 +166,7 @@ class Cluster:
 
     def _move_leadership(self, to: Etcd) -> None:
         self._etcdctl().run("move-leader", f"{self._ids()[to.name]:x}")
-        self._note("transfer")
+        self._note(TRANSFER)
 
     def _insist(self, *arguments: str, without: Etcd | None = None) -> str:
         """Repeat what etcd refuses: a member changes no list for 5 s after it connected; a learner must catch up."""

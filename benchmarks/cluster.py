@@ -26,12 +26,14 @@ _T = TypeVar("_T")
 HTTP: Final = {"etcd:etcd_client_scheme": "http", "etcd:etcd_peer_scheme": "http"}
 APART_S: Final = (0.0, 2.0, 4.0)
 _FORMATIONS_A_ROUND: Final = 8
+_TRANSFERS_A_ROUND: Final = 8
+_REFRESHES_A_ROUND: Final = 2
 _SEED_FORMS_S: Final = 15.0
 _SEED_REPLACES_S: Final = 60.0
 
 
 def run(rounds: int) -> Part:
-    """Measure so many rounds of about five minutes each.
+    """Measure so many rounds of about five minutes each, half of it for the seed's way in every other one.
 
     Raises:
         LabError: something of the lab failed.
@@ -67,11 +69,12 @@ def _plain(folder: Path, rounds: int, measured: Measured) -> None:
                 time.sleep(ETCD_SETTLES_S)
                 _note("replaced", measured.replaced[leader], ours.replace(leader=leader))
             time.sleep(ETCD_SETTLES_S)
-            measured.gaps.append(ours.gaps())
+            gaps = ours.gaps(bare_transfers=_TRANSFERS_A_ROUND, refreshes=_REFRESHES_A_ROUND)
+            _note("longest gaps", measured.gaps, gaps)
             ours.empty()
             with network.cluster() as hand:
                 time.sleep(ETCD_SETTLES_S)
-                measured.hand_gaps.append(hand.gaps())
+                _note("longest gaps, by hand", measured.hand_gaps, hand.gaps())
                 for leader in (False, True):
                     time.sleep(ETCD_SETTLES_S)
                     _note("by hand", measured.hand_replaced[leader], hand.replace(leader=leader))
@@ -92,11 +95,12 @@ def _with_tls(folder: Path, rounds: int, measured: Measured) -> None:
 
 
 def _beside_the_seed(folder: Path, rounds: int, measured: Measured) -> None:
-    etcd = find_binary("3.4")
+    """Measure half as many rounds: the seed's pauses take long, and differ little from run to run."""
+    etcd, half = find_binary("3.4"), (rounds + 1) // 2
     with Lab(folder / "lab", etcd=etcd) as lab:
         lab.deploy(HTTP)
         ours, seed = Ours(lab, tells_steps=False), SeedGroup(lab, folder / "hosts", program=etcd)
-        for number in range(1, rounds + 1):
+        for number in range(1, half + 1):
             began = time.monotonic()
             ours.empty()
             for leader in (False, True):
@@ -119,8 +123,8 @@ def _beside_the_seed(folder: Path, rounds: int, measured: Measured) -> None:
                 time.sleep(ETCD_SETTLES_S)
                 _note("ours, 3.4", measured.old_replaced[leader], ours.replace(leader=leader))
             time.sleep(ETCD_SETTLES_S)
-            measured.old_gaps.append(ours.gaps())
-            _say(f"round {number} of {rounds} beside the seed's way: {time.monotonic() - began:.0f} s")
+            _note("longest gaps, 3.4", measured.old_gaps, ours.gaps())
+            _say(f"round {number} of {half} beside the seed's way: {time.monotonic() - began:.0f} s")
 
 
 def _note(what: str, runs: list[_T], result: _T) -> None:

@@ -88,14 +88,17 @@ def _replacements(measured: Measured) -> Iterable[Row]:
 
 
 def _refreshes(measured: Measured) -> Iterable[Row]:
-    gaps = measured.gaps
-    ours = _gap_ms(each.refresh for each in gaps)
-    transfer = _gap_ms(each.transfer for each in gaps)
-    yield Row("rolling refresh, longest gap", "ms", ours, "one bare leadership transfer", transfer, GAP, 0)
-    hand = _gap_ms(each.refresh for each in measured.hand_gaps)
-    yield Row("rolling refresh, longest gap", "ms", ours, f"{_HAND}, the same steps", hand, None, 0)
-    old, seed = (each.refresh for each in measured.old_gaps), (seen for seen, _ in measured.seed_rolled)
-    yield Row("rolling refresh, etcd 3.4, longest gap", "ms", _gap_ms(old), _SEED, _gap_ms(seed), None, 0)
+    """Compare like with like: windows in which no write waited for an answer in vain; the others are told apart."""
+    bare = [each for gaps in measured.gaps for each in gaps.transfers]
+    ours, hand, old = map(_refreshed, (measured.gaps, measured.hand_gaps, measured.old_gaps))
+    what, against = "rolling refresh, longest gap", "one bare leadership transfer"
+    yield Row(f"{what}, no write dropped", "ms", _calm_ms(ours), against, _calm_ms(bare), GAP, 0)
+    beside = "beside a transfer or removal"
+    yield Row(f"{what}, no write dropped, {beside}", "ms", _beside_ms(ours), against, _beside_ms(bare), None, 0)
+    yield Row(f"{what}, all", "ms", _gap_ms(ours), against, _gap_ms(bare), None, 0)
+    yield Row(f"{what}, all", "ms", _gap_ms(ours), f"{_HAND}, the same steps", _gap_ms(hand), None, 0)
+    seed = _gap_ms(seen for seen, _ in measured.seed_rolled)
+    yield Row(f"{what}, all, etcd 3.4", "ms", _gap_ms(old), _SEED, seed, None, 0)
 
 
 def _steps(measured: Measured) -> str:
@@ -113,23 +116,34 @@ def _steps(measured: Measured) -> str:
 
 
 def _writes(measured: Measured) -> str:
-    head = ("while", "longest gap ms", "tries repeated", f"writes that {ORDINARY_TRIES} tries did not bring through")
-    ways = (
-        ("nothing happens", [each.quiet for each in measured.gaps]),
-        ("one bare leadership transfer", [each.transfer for each in measured.gaps]),
-        ("ours, refresh", [each.refresh for each in measured.gaps]),
-        ("by hand, nothing happens", [each.quiet for each in measured.hand_gaps]),
-        ("by hand, one bare leadership transfer", [each.transfer for each in measured.hand_gaps]),
-        ("by hand, refresh", [each.refresh for each in measured.hand_gaps]),
-        ("etcd 3.4: nothing happens", [each.quiet for each in measured.old_gaps]),
-        ("etcd 3.4: one bare leadership transfer", [each.transfer for each in measured.old_gaps]),
-        ("etcd 3.4: ours, refresh", [each.refresh for each in measured.old_gaps]),
+    head = (
+        "while",
+        "windows",
+        "longest gap ms, no write dropped",
+        "beside a transfer or removal",
+        "longest gap ms, all",
+        "writes dropped",
+        "in transfers",
+        "tries repeated",
+        f"writes that {ORDINARY_TRIES} tries did not bring through",
+    )
+    ways: Sequence[tuple[str, Sequence[Window]]] = (
+        ("nothing happens", [each for gaps in measured.gaps for each in gaps.quiet]),
+        ("one bare leadership transfer", [each for gaps in measured.gaps for each in gaps.transfers]),
+        ("ours, refresh", _refreshed(measured.gaps)),
+        ("by hand, refresh", _refreshed(measured.hand_gaps)),
+        ("etcd 3.4: ours, refresh", _refreshed(measured.old_gaps)),
         ("etcd 3.4: the seed's way, host by host", [seen for seen, _ in measured.seed_rolled]),
     )
     rows = [
         (
             name,
+            str(len(windows)),
+            f"{_calm_ms(windows):.0f}" if _calm(windows) else "-",
+            f"{_beside_ms(windows):.0f}" if any(each.step_s for each in _calm(windows)) else "-",
             f"{_gap_ms(windows):.0f}",
+            str(sum(each.waited for each in windows)),
+            str(sum(each.transfers for each in windows)),
             f"{Figures.of(each.retried for each in windows):.0f}",
             str(sum(each.failed for each in windows)),
         )
@@ -140,8 +154,7 @@ def _writes(measured: Measured) -> str:
 
 def _pictures(measured: Measured) -> dict[str, str]:
     """Draw the runs whose longest gap is the middle one."""
-    ours, hand = (_middle([each.refresh for each in gaps]) for gaps in (measured.gaps, measured.hand_gaps))
-    old = _middle([each.refresh for each in measured.old_gaps])
+    ours, hand, old = (_middle(_refreshed(gaps)) for gaps in (measured.gaps, measured.hand_gaps, measured.old_gaps))
     seed = _middle([seen for seen, _ in measured.seed_rolled])
     return {
         "cluster-refresh": cluster_pictures.writes([("ours", ours), ("by hand, with etcdctl", hand)]),
@@ -165,7 +178,7 @@ def _raw(measured: Measured) -> dict[str, Any]:
             case Window():
                 return value.to_json()
             case Gaps():
-                return {name: told(getattr(value, name)) for name in ("quiet", "transfer", "refresh")}
+                return {name: told(getattr(value, name)) for name in ("quiet", "transfers", "refreshes")}
             case Run() | Replaced():
                 return asdict(value)
             case list() | tuple():
@@ -179,6 +192,22 @@ def _raw(measured: Measured) -> dict[str, Any]:
 
 def _took(runs: Sequence[Run]) -> Figures:
     return Figures.of(run.took_s for run in runs)
+
+
+def _refreshed(gaps: Iterable[Gaps]) -> list[Window]:
+    return [refresh for each in gaps for refresh in each.refreshes]
+
+
+def _calm(windows: Iterable[Window]) -> list[Window]:
+    return [each for each in windows if not each.waited]
+
+
+def _calm_ms(windows: Iterable[Window]) -> Figures:
+    return _gap_ms(_calm(windows))
+
+
+def _beside_ms(windows: Iterable[Window]) -> Figures:
+    return Figures.of(each.step_s * 1000 for each in _calm(windows))
 
 
 def _gap_ms(windows: Iterable[Window]) -> Figures:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmarks import timeline
-from benchmarks.writes import Gaps, Mark, expect_kept, once, quiet, watched
+from benchmarks.writes import Gaps, Mark, bare_transfer, expect_kept, quiet, watched
 from lab import Lab
 from lab.paths import LabError
 from lab.writer import Writer
@@ -101,24 +101,26 @@ class Ours:
         began = timeline.moment(journal, "Pending:Wait", instance=newcomer)["at"]
         return Run(ended["at"] - began, steps, since_death_s=ended["epoch"] - died)
 
-    def gaps(self) -> Gaps:
-        """Write all the time: while nothing happens, over one bare leadership transfer, over an instance refresh."""
+    def gaps(self, *, bare_transfers: int = 0, refreshes: int = 1) -> Gaps:
+        """Write all the time: while nothing happens and over bare leadership transfers, over instance refreshes.
+
+        Args:
+            bare_transfers: how many; without any, nothing else is measured besides the refreshes either.
+            refreshes: how many.
+        """
         self._urls = self._lab.client_urls()
         with Writer(lambda: self._urls, self._lab.tls, pause_s=0.0) as writer:
             time.sleep(1.0)
-            still = watched(writer, quiet)
-            transfer = watched(writer, lambda: once(self._transfer))
-            refresh = watched(writer, self._refresh, self._marks)
+            still = (quiet(writer),) if bare_transfers else ()
+            bare = tuple(bare_transfer(writer, self._urls, self._lab.tls) for _ in range(bare_transfers))
+            refreshed = []
+            for _ in range(refreshes):
+                time.sleep(ETCD_SETTLES_S)
+                refreshed.append(watched(writer, self._refresh, self._marks))
         expect_kept(writer)
-        return Gaps(still, transfer, refresh)
+        return Gaps(still, bare, tuple(refreshed))
 
     # -- inside ---------------------------------------------------------------------------------------------------
-
-    def _transfer(self) -> None:
-        etcdctl = self._lab.etcdctl
-        leader = etcdctl.leader()
-        target = next(int(each["ID"]) for each in etcdctl.members() if each["ID"] != leader)
-        etcdctl.run("move-leader", f"{target:x}")
 
     def _refresh(self) -> None:
         before = set(self._lab.instances())

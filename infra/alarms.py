@@ -16,6 +16,7 @@ from infra.settings import Settings
 from infra.settings.monitoring import certificate_alarm_s
 
 RUNBOOK = "docs/runbook.md"
+_DAY_S = 24 * 3600
 _SLOW_MIN = 5
 """What changes slowly is judged in periods of at least this, so that a late tick leaves none of them empty."""
 
@@ -119,12 +120,21 @@ def _of_data(settings: Settings, metrics: ClusterMetrics) -> Iterator[AlarmSpec]
         of=3,
     )
     if settings.uses_tls:
-        seconds = certificate_alarm_s(settings)
+        seconds, days = certificate_alarm_s(settings), settings.monitoring.ca_alarm_days
+        of = " of a member's" if settings.pki == "automatic" else " of a member's or the controller's"
         yield AlarmSpec(
             name="CertificateEnds",
-            says=f"a member's certificate ends within {seconds / 3600:g} hours, and was not renewed",
+            says=f"a certificate{of} ends within {seconds / 3600:g} hours, and was not renewed",
             metric=metrics.own("CertificateLeft", "Minimum"),
             threshold=seconds,
+            operator=ComparisonOperator.LESS_THAN_THRESHOLD,
+            of=2,
+        )
+        yield AlarmSpec(
+            name="CaEnds",
+            says=f"a CA that it trusts ends within {days} days: with it end all certificates of that CA",
+            metric=metrics.own("CaLeft", "Minimum"),
+            threshold=days * _DAY_S,
             operator=ComparisonOperator.LESS_THAN_THRESHOLD,
             of=2,
         )

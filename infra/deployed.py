@@ -9,6 +9,7 @@ TAG = "etcd-aws-cluster:deployed"
 def deployed_as(settings: Settings) -> str:
     """Return the settings that members have to agree on, or that only change in steps."""
     etcd, tls = settings.etcd, settings.tls
+    peers = f" peers={'checked' if tls.peer_cn_check else 'named'}" if tls.pki == "automatic" else ""
     return (
         f"version={etcd.etcd_version}"
         f" client={etcd.etcd_client_scheme}:{etcd.etcd_client_port}"
@@ -17,4 +18,5 @@ def deployed_as(settings: Settings) -> str:
         f" pki={tls.pki}"
         f" signs={tls.ca_signing}"
         f" trusts={'/'.join(str(n) for n in sorted(tls.trusted_generations))}"
+        f"{peers}"
     )

@@ -82,19 +82,23 @@ class Pki(Construct):
             function.add_environment("CA_SECRET_ARN", secret.ref)
             function.add_environment("HOST_ROLE_NAME", hosts.role_name)
         name = self._settings.cluster_name
-        paths = (certificate_requests(name), client_certificate_requests(name), certificates(name))
+        paths = (
+            certificate_requests(name),
+            client_certificate_requests(name),
+            certificates(name),
+            client_certificates(name),
+        )
         below = [f"{path}/*" for path in paths]
         bundle = ca_bundle_parameter(name)
         _allow(role, ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], [secret.ref])
-        clients = f"{client_certificates(name)}/*"
         # It makes itself a client's certificate, as the controller does, but no CA.
         _allow(deployment.role, ["secretsmanager:GetSecretValue"], [secret.ref])
         self._allow_parameters(role, ["ssm:GetParametersByPath"], [*paths, *below])
         self._allow_parameters(role, ["ssm:DeleteParameter"], below)
         self._allow_parameters(role, ["ssm:GetParameterHistory"], below[:1])
-        self._allow_parameters(role, ["ssm:GetParameter"], [*below, clients, bundle])
+        self._allow_parameters(role, ["ssm:GetParameter"], [*below, bundle])
         for path, what in zip(
-            (*below, clients),
+            below,
             ("Requests of hosts", "Requests of clients", "Certificates of hosts", "Certificates of clients"),
             strict=True,
         ):

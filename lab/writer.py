@@ -1,7 +1,9 @@
 """A client that writes all the time, with ordinary retries, and remembers every write that was acknowledged.
 
-It retries as etcd's own client does: at the next endpoint at once, and with a pause after every second try.
-https://github.com/etcd-io/etcd/blob/v3.5.1/client/v3/utils.go (roundRobinQuorumBackoff)
+Every try goes to the next connected endpoint, as with etcd's own client. That one tries a write only once and leaves
+the rest to the program; this one goes on as that one does with reads: at once, and with a pause after as many tries as
+are a quorum of the endpoints.
+https://github.com/etcd-io/etcd/blob/v3.5.1/client/v3/client.go (roundRobinQuorumBackoff)
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
+import requests
+
+from lab.connected import Connected
 from lab.kv import FAILURES, Kv
 
 if TYPE_CHECKING:
@@ -66,7 +71,7 @@ class Writer:
     """Writes key after key from a thread of its own, from ``start`` (or ``with``) to ``stop``.
 
     Args:
-        endpoints: asked for client URLs whenever a write fails: members come and go.
+        endpoints: asked for client URLs again and again: members come and go.
         tls: for https URLs.
         pause_s: seconds between an acknowledgement and the next write. Without any, a lab's etcds leave no processor to
             what else goes on.
@@ -122,24 +127,36 @@ class Writer:
         )
 
     def _run(self) -> None:
-        number, urls, turn = 0, list(self._endpoints()), 0
-        began, tries = time.monotonic(), 1
-        with Kv(self._tls) as kv:
+        number = 0
+        with Kv(self._tls) as kv, Connected(self._endpoints, self._tls) as connected:
             while not self._stop.is_set():
                 key = f"{_PREFIX}{number:08d}"
-                try:
-                    revision = kv.put(urls[turn % len(urls)], key, key).revision
-                except FAILURES:
-                    # Whether it took effect is unknown: the same key is written again, through another member.
-                    self.failures += 1
-                    turn += 1
-                    if tries % 2 == 0:
-                        self._stop.wait(_RETRY_S)
-                    tries += 1
-                    urls = list(self._endpoints()) or urls
-                    continue
-                self.acknowledged.append(Acknowledged(key, revision, time.monotonic(), began, tries))
+                written = self._write(kv, connected, key)
+                if written is None:
+                    return
+                self.acknowledged.append(written)
                 self._began.set()
-                began, tries = time.monotonic(), 1
                 number += 1
                 self._stop.wait(self._pause_s)
+
+    def _write(self, kv: Kv, connected: Connected, key: str) -> Acknowledged | None:
+        """Write a key, however many tries it takes; None if the writer is stopped before."""
+        began, tries = time.monotonic(), 0
+        while not self._stop.is_set():
+            url = connected.next()
+            if url is None:
+                self._stop.wait(_RETRY_S)
+                continue
+            tries += 1
+            try:
+                revision = kv.put(url, key, key).revision
+            except FAILURES as error:
+                # Whether it took effect is unknown: the same key is written again, through another member.
+                self.failures += 1
+                if isinstance(error, requests.ConnectionError):
+                    connected.leave_out(url)
+                if tries % (len(connected) // 2 + 1) == 0:
+                    self._stop.wait(_RETRY_S)
+            else:
+                return Acknowledged(key, revision, time.monotonic(), began, tries)
+        return None

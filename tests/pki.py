@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from etcd_aws_cluster.core.errors import AwsError
 from etcd_aws_cluster.pki.authorities import Authorities
-from etcd_aws_cluster.pki.certificates import PrivateKey, Subject, host, key_pem, new_key, pem, requested_key
+from etcd_aws_cluster.pki.certificates import MEMBER_CN, PrivateKey, Subject, host, key_pem, new_key, pem, requested_key
 from etcd_aws_cluster.pki.identity import ClientIdentity, issued_material
 
 
@@ -76,11 +76,12 @@ class Pki:
         (self.directory / "ca.pem").write_text(self.ca.bundle())
 
     def member_flags(self, name: str, address: str) -> Mapping[str, str]:
-        """Return etcd's options, by name, of a member there, with files that were made for it."""
+        """Return etcd's options, by name, of a member there that checks its peers, with files that were made for it."""
         certificate, key = self.files(name, host("i-0a", address))
         ca = str(self.directory / "ca.pem")
         both = {"cert-file": certificate, "key-file": key, "trusted-ca-file": ca, "client-cert-auth": "true"}
-        return both | {f"peer-{option}": value for option, value in both.items()}
+        peers = {f"peer-{option}": value for option, value in both.items()}
+        return both | peers | {"peer-cert-allowed-cn": MEMBER_CN}
 
     def files(self, name: str, subject: Subject) -> tuple[str, str]:
         """Return the files of a certificate and of its key, which were asked for as a host does."""

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from etcd_aws_cluster.app.chores import Chore
 from etcd_aws_cluster.app.reconcile import Reconciler, RunReport
+from etcd_aws_cluster.core.certificates import CertificateEnds
 from etcd_aws_cluster.core.errors import AwsError
 from etcd_aws_cluster.core.model import InstanceId, Result, Transition
 from etcd_aws_cluster.core.policy import Policy
@@ -55,6 +56,7 @@ class World:
         boots: Whether hosts get as far as starting their agent.
         chores: What the controller does besides, at looks at AWS.
         errands: What it does besides, at any look.
+        certificates: When the controller's own end.
     """
 
     def __init__(self, *, desired: int = 3, version: str = "3.5.1", policy: Policy | None = None) -> None:
@@ -67,6 +69,7 @@ class World:
         self.boots: dict[InstanceId, bool] = {}
         self.chores: Sequence[Chore] = ()
         self.errands: Sequence[Chore] = ()
+        self.certificates = CertificateEnds()
         self.clock.on_advance = self.let_hosts_act
 
     def run(self) -> RunReport | None:
@@ -81,6 +84,7 @@ class World:
             telemetry=self.telemetry,
             chores=self.chores,
             errands=self.errands,
+            certificates=lambda: self.certificates,
         )
         try:
             return reconciler.run(lambda: end - self.clock.monotonic())

@@ -47,6 +47,7 @@ environment (a flag wins over its variable):
   ETCD_PKI_DIR          default /etc/etcd/pki: host.key, host.crt, ca.crt
   ETCD_USER             their owner, if the agent is root and the user exists, default etcd
   ETCD_TLS_TRANSITION   on or off (default off): serve clients with and without TLS on one port
+  ETCD_PEER_CN_CHECK    on or off (default off): automatic: etcd takes no client as a peer
   CERTIFICATE_RENEW_AT  part of a certificate's life, default 0.5
   AWS_REGION            or AWS_DEFAULT_REGION; else the instance's own
   AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SSM, AWS_ENDPOINT_URL_AUTO_SCALING,

@@ -9,6 +9,9 @@ from etcd_aws_agent.identity import Identity
 from etcd_aws_agent.record import SAFE_WORD, Member, Record
 from etcd_aws_agent.settings import Settings
 
+# The CN that the controller gives members and no client (lambda_src, pki/certificates.py).
+MEMBER_CN = "etcd:member"
+
 SEED_KEYS = ("ETCD_INITIAL_CLUSTER_STATE", "ETCD_NAME", "ETCD_INITIAL_CLUSTER", "ETCD_PROXY")
 
 
@@ -83,7 +86,7 @@ def _certificate_keys(settings: Settings) -> dict[str, str]:
     if not settings.tls.has_material:
         return {}
     certificate, key, ca = (settings.tls.directory / name for name in ("host.crt", "host.key", "ca.crt"))
-    return {
+    keys = {
         f"ETCD_{side}{name}": str(value)
         for side in ("", "PEER_")
         for name, value in (
@@ -93,6 +96,7 @@ def _certificate_keys(settings: Settings) -> dict[str, str]:
             ("CLIENT_CERT_AUTH", "true"),
         )
     }
+    return keys | ({"ETCD_PEER_CERT_ALLOWED_CN": MEMBER_CN} if settings.tls.checks_peers else {})
 
 
 def _file(values: dict[str, str], settings: Settings) -> str:

@@ -39,6 +39,7 @@ class TlsSettings:
         directory: where host.key, host.crt and ca.crt are.
         user: owner of these files, a name or a number.
         is_transition: clients are served with and without TLS on one port.
+        checks_peers: etcd takes members' certificates only on its peer port.
         renew_at: the part of a certificate's life after which another is asked for.
     """
 
@@ -47,6 +48,7 @@ class TlsSettings:
     directory: Path
     user: str
     is_transition: bool
+    checks_peers: bool
     renew_at: float
 
     @property
@@ -64,7 +66,13 @@ class TlsSettings:
         pki = env.one_of("ETCD_PKI", ("off", "automatic", "own"))
         source = env.get("HOST_TLS_SOURCE")
         is_transition = env.one_of("ETCD_TLS_TRANSITION", ("off", "on")) == "on"
+        checks_peers = env.one_of("ETCD_PEER_CN_CHECK", ("off", "on")) == "on"
         _check_source(source, pki)
+        if checks_peers and (pki != "automatic" or only_seed_keys):
+            raise SettingsError(
+                f"ETCD_PEER_CN_CHECK='on' with ETCD_PKI={pki}, ETCD_PEERS_KEYS={'seed' if only_seed_keys else 'all'}; "
+                "expected ETCD_PKI=automatic, whose certificates say who is a member, and ETCD_PEERS_KEYS=all"
+            )
         if is_proxy and pki == "automatic":
             raise SettingsError(
                 "ETCD_PKI='automatic' with PROXY_ASG: the controller makes certificates for its own group's instances "
@@ -83,6 +91,7 @@ class TlsSettings:
             directory=_directory(env),
             user=_user(env),
             is_transition=is_transition,
+            checks_peers=checks_peers,
             renew_at=_fraction(env, "CERTIFICATE_RENEW_AT", "0.5"),
         )
 

@@ -43,6 +43,12 @@ class MonitoringSettings:
         "a certificate that ends within so long rings; 0: a quarter of `etcd:certificate_hours`, or for an own PKI 336",
         unit="h",
     )
+    ca_alarm_days: int = setting(
+        90,
+        Whole(minimum=1, maximum=1825),
+        "a CA that ends within so long rings: another takes three rollouts and a new certificate for every client",
+        unit="days",
+    )
     alarm_email: str = setting(
         "",
         Text(form=r"|[^@\s]{1,64}@[^@\s]{1,255}", expected="an e-mail address, or empty"),

@@ -28,6 +28,12 @@ class TlsSettings:
         Flag(),
         "on the way from http to https: members have certificates, and serve clients both ways on one port",
     )
+    peer_cn_check: bool = setting(
+        True,  # noqa: FBT003 - a default, not an argument
+        Flag(),
+        "automatic PKI: members take only each other's certificates on the peer port, not clients'; false is for one "
+        "rollout, where an earlier release made the members' certificates, and for etcd 2.x proxies",
+    )
     certificate_hours: int = setting(
         168, Whole(minimum=1, maximum=8760), "life of a certificate that the controller issues", unit="h"
     )

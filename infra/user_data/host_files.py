@@ -134,6 +134,8 @@ def agent_environment(settings: Settings) -> dict[str, str | int]:
             variables["HOST_TLS_SOURCE"] = tls.host_tls_source
         if tls.tls_transition:
             variables["ETCD_TLS_TRANSITION"] = "on"
+        if tls.pki == "automatic" and tls.peer_cn_check:
+            variables["ETCD_PEER_CN_CHECK"] = "on"
     return variables
 
 

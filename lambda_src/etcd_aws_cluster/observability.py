@@ -32,6 +32,7 @@ _COUNTS: Mapping[Metric, float] = dict.fromkeys(
 _UNITS: Mapping[Metric, MetricUnit] = {
     Metric.JOIN_WAIT: MetricUnit.Seconds,
     Metric.CERTIFICATE_LEFT: MetricUnit.Seconds,
+    Metric.CA_LEFT: MetricUnit.Seconds,
     Metric.DATABASE_SIZE: MetricUnit.Bytes,
     Metric.DATABASE_USE: MetricUnit.Percent,
 }

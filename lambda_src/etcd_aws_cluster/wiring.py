@@ -23,6 +23,7 @@ from .aws.hosted_zone import HostedZone
 from .aws.parameter_store import SsmRecordStore
 from .aws.secrets import SecretReader, SecretsManagerVault
 from .aws.session import new_session
+from .core.certificates import CertificateEnds
 from .core.model import Transition
 from .etcd.client import EtcdClient
 from .etcd.login import Login, parse_user
@@ -113,6 +114,7 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         quota_bytes=settings.etcd_quota_bytes,
         chores=[*cluster.chores, *_chores(settings, session)],
         errands=cluster.pki.errands,
+        certificates=cluster.pki.ends,
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:
@@ -138,11 +140,15 @@ class Pki:
 
     Attributes:
         tls: What etcd is asked with.
+        ends: Tells when those end that the controller itself has.
+        chores: Look after certificates that there are.
         errands: Issue certificates, where they are the controller's to issue.
         announce: Takes note that somebody asks for one.
     """
 
     tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    ends: Callable[[], CertificateEnds] = CertificateEnds
+    chores: Sequence[Chore] = ()
     errands: Sequence[Chore] = ()
     announce: Callable[[], None] = _nobody_answers
 
@@ -187,7 +193,7 @@ def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemet
             login=Login((lambda: parse_user(user_secret, secrets.read(user_secret))) if user_secret else None),
         ),
         pki=pki,
-        chores=[watch] if settings.group_is_attached else (),
+        chores=(*pki.chores, *([watch] if settings.group_is_attached else ())),
     )
 
 
@@ -207,13 +213,13 @@ def _pki(
 
     clock, pki = SystemClock(), settings.pki
     if pki.kind == "own":
-        return Pki(
-            tls=identity.ClientIdentity(
-                lambda: identity.given_material(pki.source, secrets.read(pki.source), clock.now()), now=clock.now
-            )
+        given = identity.ClientIdentity(
+            lambda: identity.given_material(pki.source, secrets.read(pki.source), clock.now()), now=clock.now
         )
+        return Pki(tls=given, ends=given.ends)
     from .pki.authorities import Authorities  # noqa: PLC0415
     from .pki.desk import CertificateDesk  # noqa: PLC0415
+    from .pki.ended import EndedCertificates  # noqa: PLC0415
 
     authorities = Authorities(
         vault=SecretsManagerVault(client=secrets_manager, secret=pki.ca_secret),
@@ -221,9 +227,10 @@ def _pki(
         generations=pki.generations,
         now=clock.now,
     )
+    tray = SsmCertificateTray(ssm=ssm, prefix=settings.parameter_prefix)
     desk = CertificateDesk(
         authorities=authorities,
-        tray=SsmCertificateTray(ssm=ssm, prefix=settings.parameter_prefix),
+        tray=tray,
         ec2=group,
         clock=clock,
         telemetry=telemetry,
@@ -232,8 +239,9 @@ def _pki(
         cluster_names=pki.cluster_names,
         longest_pause=settings.aws_poll_interval,
     )
-    issue = functools.partial(identity.issued_material, authorities, clock.now)
-    return Pki(tls=identity.ClientIdentity(issue, now=clock.now), errands=(desk,), announce=desk.announce)
+    issued = identity.ClientIdentity(functools.partial(identity.issued_material, authorities, clock.now), now=clock.now)
+    ended = EndedCertificates(tray=tray, clock=clock, telemetry=telemetry)
+    return Pki(tls=issued, ends=issued.ends, chores=(ended,), errands=(desk,), announce=desk.announce)
 
 
 def _chores(settings: Settings, session: boto3.session.Session) -> list[Chore]:

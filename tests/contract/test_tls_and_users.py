@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import ssl
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -120,6 +122,29 @@ def refused(secured: Secured, tls: Tls) -> str:
         with pytest.raises(NotSentError):
             stranger.add_member(secured.endpoint, SPARE, as_learner=False)
         return stranger.read(secured.endpoint).problem
+
+
+def test_members_take_each_other_as_peers_and_no_client_nor_who_is_called_otherwise(secured: Secured) -> None:
+    pki, address = secured.pki, secured.address
+
+    def status(files: tuple[str, str], port: int) -> int:
+        context = pki.stranger()
+        context.load_cert_chain(*files)
+        with urllib.request.urlopen(f"https://{address}:{port}/version", timeout=5, context=context) as answer:
+            return int(answer.status)
+
+    member = host("i-0b", address)
+    assert status(pki.files("peer", member), 2380) == 200
+    strangers = [
+        Subject(name="app"),
+        Subject(organization="etcd-aws-controller"),
+        dataclasses.replace(member, name="i-0b"),
+    ]
+    for number, stranger in enumerate(strangers):
+        files = pki.files(f"stranger-{number}", stranger)
+        assert status(files, 2379) == 200
+        with pytest.raises((urllib.error.URLError, ConnectionError, ssl.SSLError)):
+            status(files, 2380)
 
 
 def test_a_client_without_a_certificate_is_refused(secured: Secured) -> None:

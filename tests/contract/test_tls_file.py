@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.contract.test_seed_file import as_systemd_reads_it
 from tests.real_etcd import NotAtHandError, _free_address, _version_of, eventually, find_binary
@@ -35,6 +36,7 @@ SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:etcd-{instance_id
 BEFORE_15495 = {*(f"3.4.{patch}" for patch in range(25)), *(f"3.5.{patch}" for patch in range(8))}
 """Versions in which serving http and https on one port fails for gRPC over http in some starts."""
 
+HTTPS = {"ETCD_CLIENT_SCHEME": "https", "ETCD_PEER_SCHEME": "https"}
 UNANSWERED = (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError)
 
 
@@ -46,14 +48,30 @@ class Member:
     address: str
     host: Host
     aws: PkiAws
+    shown: str = "host"
 
     def context(self, *, with_certificate: bool = True) -> ssl.SSLContext:
         pki = Path(self.host.env["ETCD_PKI_DIR"])
         context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if with_certificate:
-            context.load_cert_chain(pki / "host.crt", pki / "host.key")
+            context.load_cert_chain(pki / f"{self.shown}.crt", pki / f"{self.shown}.key")
         return context
+
+    def show_as_client(self, ca: Authority) -> None:
+        """From here on, show a client's certificate to it."""
+        key, pki = new_key(), Path(self.host.env["ETCD_PKI_DIR"])
+        (pki / "client.key").write_text(key_pem(key))
+        usages = (ExtendedKeyUsageOID.CLIENT_AUTH,)
+        (pki / "client.crt").write_text(ca.issue(key.public_key(), "app", (), usages=usages))
+        self.shown = "client"
+
+    def knock(self, port: int) -> int:
+        """Return the status that etcd answers with on one of its ports."""
+        with urllib.request.urlopen(
+            f"https://{self.address}:{port}/version", timeout=5, context=self.context()
+        ) as answer:
+            return int(answer.status)
 
     @property
     def port(self) -> int:
@@ -155,8 +173,7 @@ def answered(ask: Callable[[], _T]) -> _T:
 
 
 def test_three_hosts_form_a_cluster_where_nobody_gets_in_without_a_certificate(hosts: Hosts) -> None:
-    https = {"ETCD_CLIENT_SCHEME": "https", "ETCD_PEER_SCHEME": "https"}
-    members = [hosts.add(**https) for _ in range(3)]
+    members = [hosts.add(**HTTPS, ETCD_PEER_CN_CHECK="on") for _ in range(3)]
     hosts.publish(members, peer="https", client="https")
 
     assert [member.host.run() for member in members] == [0, 0, 0]
@@ -171,6 +188,26 @@ def test_three_hosts_form_a_cluster_where_nobody_gets_in_without_a_certificate(h
         members[0].read(with_certificate=False)
     with pytest.raises(UNANSWERED):
         members[0].read(scheme="http")
+    assert members[0].knock(2380) == 200
+    members[0].show_as_client(hosts.ca)
+    assert members[0].knock(2379) == 200
+    with pytest.raises(UNANSWERED):
+        members[0].knock(2380)
+
+
+def test_hosts_that_check_their_peers_form_a_cluster_with_one_that_is_named_and_does_not(hosts: Hosts) -> None:
+    """On the way there, in a rollout; the next step is the other way round."""
+    members = [hosts.add(**HTTPS, ETCD_PEER_CN_CHECK=check) for check in ("off", "on", "on")]
+    hosts.publish(members, peer="https", client="https")
+    for member in members:
+        assert member.host.run() == 0
+        hosts.start(member)
+
+    answered(members[0].put)
+
+    assert [answered(m.read) for m in members] == ["Yg=="] * 3
+    members[0].show_as_client(hosts.ca)
+    assert members[0].knock(2380) == 200  # which is what the check is against
 
 
 def test_etcd_takes_a_renewed_certificate_without_a_restart(hosts: Hosts) -> None:
@@ -199,7 +236,11 @@ def test_on_the_way_to_https_clients_are_served_both_ways_on_one_port(hosts: Hos
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
     member = hosts.add(
-        ETCD_TLS_TRANSITION="on", ETCD_PEER_SCHEME="https", ETCD_LISTEN_LOOPBACK="on", ETCD_CLIENT_PORT=port
+        ETCD_TLS_TRANSITION="on",
+        ETCD_PEER_SCHEME="https",
+        ETCD_PEER_CN_CHECK="on",
+        ETCD_LISTEN_LOOPBACK="on",
+        ETCD_CLIENT_PORT=port,
     )
     hosts.publish([member], peer="https", client="http")
     assert member.host.run() == 0
@@ -217,7 +258,7 @@ def test_on_the_way_to_https_clients_are_served_both_ways_on_one_port(hosts: Hos
 
 
 def test_where_urls_are_http_certificates_do_no_harm(hosts: Hosts) -> None:
-    member = hosts.add()
+    member = hosts.add(ETCD_PEER_CN_CHECK="on")
     hosts.publish([member], peer="http", client="http")
     assert member.host.run() == 0
     hosts.start(member)

@@ -6,11 +6,18 @@ import base64
 import json
 import re
 import signal
+import time
+from datetime import timedelta
 
 import pytest
 
 from etcd_aws_cluster.aws.autoscaling import AutoScalingInstanceGroup
+from etcd_aws_cluster.aws.certificate_parameters import SsmCertificateTray
+from etcd_aws_cluster.core.certificates import Applicant
 from etcd_aws_cluster.core.model import InstanceId
+from etcd_aws_cluster.pki.certificates import Subject, new_authority, new_key, pem
+from etcd_aws_cluster.pki.ended import EndedCertificates
+from etcd_aws_cluster.wiring import SystemClock
 from lab.hosts.user_data import written_files
 from lab.writer import Writer
 from tests.end_to_end.conftest import SETTINGS, SETTLE_S, Deployed
@@ -25,6 +32,7 @@ from tests.end_to_end.tls import (
     places_of_private_keys,
 )
 from tests.permissions import not_granted, unused
+from tests.world import RecordingTelemetry
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.real_etcd, pytest.mark.timeout(900)]
 
@@ -45,10 +53,11 @@ def test_three_instances_have_formed_one_cluster_from_one_list(deployed: Deploye
     assert len(lists) == 1
 
 
-def test_who_has_no_certificate_is_refused_on_both_ports(deployed: Deployed) -> None:
+def test_who_has_no_certificate_is_refused_on_both_ports_and_a_client_on_the_peers(deployed: Deployed) -> None:
     for address in addresses(deployed.lab).values():
+        assert answers(address, CLIENT_PORT, lab=deployed.lab)
+        assert not answers(address, PEER_PORT, lab=deployed.lab)
         for port in (CLIENT_PORT, PEER_PORT):
-            assert answers(address, port, lab=deployed.lab)
             assert not answers(address, port, lab=None)
             assert not answers_in_the_clear(address, port)
 
@@ -256,6 +265,22 @@ def test_the_controller_may_ask_whether_a_host_is_up_as_it_does_for_an_etcd_with
         hook_names={},
     )
     assert all(group.passes_status_checks(InstanceId(each)) for each in deployed.lab.instances())
+
+
+def test_the_controller_may_delete_a_clients_certificate_that_ended_as_it_does_by_the_hour(deployed: Deployed) -> None:
+    lab = deployed.lab
+    lab.tls.ready()  # a client with a certificate that is good
+    prefix = f"/etcd-aws-cluster/{lab.state.cluster}"
+    present = set(SsmCertificateTray(ssm=lab.ssm, prefix=prefix).certified(Applicant.CLIENT))
+    long_ago = time.time() - 30 * 86400
+    subject, key = Subject(name="left"), new_key().public_key()
+    ended = new_authority("etcd", 1, now=long_ago).issue(subject, key, life=timedelta(hours=1), now=long_ago)
+    lab.ssm.put_parameter(Name=f"{prefix}/client-certificates/left", Type="String", Value=pem(ended))
+    tray = SsmCertificateTray(ssm=lab.client("ssm", role_arn=DeployedRoles(lab).of("Controller")), prefix=prefix)
+
+    EndedCertificates(tray=tray, clock=SystemClock(), telemetry=RecordingTelemetry()).tidy()
+
+    assert set(tray.certified(Applicant.CLIENT)) == present != set()
 
 
 def test_the_roles_did_all_that_they_are_granted_and_nothing_else(deployed: Deployed) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from etcd_aws_cluster.core.certificates import Applicant, CertificateRequest
@@ -65,9 +65,9 @@ class FakeTray:
             self.asked.pop((applicant, request.name), None)
             return True
 
-    def certified(self, applicant: Applicant) -> Collection[str]:
+    def certified(self, applicant: Applicant) -> Mapping[str, str]:
         with self._failures.during("certified"):
-            return [name for who, name in self.certificates if who is applicant]
+            return {name: text for (who, name), text in self.certificates.items() if who is applicant}
 
     def read_certificate(self, applicant: Applicant, name: str) -> str | None:
         with self._failures.during("read_certificate"):

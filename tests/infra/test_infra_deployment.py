@@ -35,8 +35,17 @@ def test_app_and_function_have_the_same_words() -> None:
     assert (GUARD, ROLLOUT, TAG) == (handler.GUARD, handler.ROLLOUT, deployed.TAG)
 
 
-@pytest.mark.parametrize("context", [{}, TLS, {"etcd:etcd_client_port": "4001"}])
-def test_the_function_reads_what_the_app_writes(context: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("context", "peers"),
+    [
+        ({}, "checked"),
+        (TLS, "checked"),
+        ({"etcd:peer_cn_check": "false"}, "named"),
+        ({"etcd:pki": "own", "etcd:controller_tls_source": "ssm:/tls"}, ""),
+        ({"etcd:etcd_client_port": "4001"}, "checked"),
+    ],
+)
+def test_the_function_reads_what_the_app_writes(context: dict[str, str], peers: str) -> None:
     settings = Settings.from_context(context)
     read = deployed.Deployed.from_text(deployed_as(settings))
     assert ".".join(map(str, read.version)) == settings.etcd.etcd_version
@@ -45,6 +54,7 @@ def test_the_function_reads_what_the_app_writes(context: dict[str, str]) -> None
     assert (read.transition, read.uses_tls) == (settings.tls.tls_transition, settings.uses_tls)
     assert (read.pki, read.signs) == (settings.tls.pki, settings.tls.ca_signing)
     assert read.trusts == set(settings.tls.trusted_generations)
+    assert read.peers == peers
 
 
 def test_the_guard_is_told_what_each_instance_has_as_its_tag(template: Template) -> None:

@@ -34,6 +34,7 @@ def with_tls() -> Template:
     return synthesize(HTTPS)
 
 
+OWN_PKI = {"etcd:pki": "own", "etcd:controller_tls_source": "ssm:/tls"}
 WATCHED = {
     "QuorumLost": f"QuorumLost Maximum/60 s {AT_LEAST} 1, 2 of 2, ignore",
     "QuorumAtRisk": f"QuorumAtRisk Minimum/60 s {AT_LEAST} 1, 5 of 5, missing",
@@ -45,6 +46,7 @@ WATCHED = {
     "Corrupt": f"Corrupt Maximum/60 s {AT_LEAST} 1, 1 of 1, missing",
     "DatabaseNearQuota": f"DatabaseUse Maximum/60 s {AT_LEAST} 80, 3 of 3, missing",
     "CertificateEnds": f"CertificateLeft Minimum/60 s {BELOW} {42 * 3600}, 2 of 2, missing",
+    "CaEnds": f"CaLeft Minimum/60 s {BELOW} {90 * 24 * 3600}, 2 of 2, missing",
     "FunctionErrors": f"Errors Sum/60 s {AT_LEAST} 1, 2 of 5, notBreaching",
     "ControllerErrors": f"ReconcileErrors Sum/60 s {AT_LEAST} 1, 5 of 5, missing",
     "ChoreErrors": f"ChoreErrors Sum/60 s {AT_LEAST} 1, 5 of 5, missing",
@@ -69,14 +71,14 @@ def test_each_alarm_watches_one_metric_and_silence_is_never_taken_for_well(with_
 def test_the_controllers_metrics_are_those_of_this_cluster(with_tls: Template) -> None:
     read = list(alarms(with_tls).values())
     own = [metric for metric in read if metric["Namespace"] == "EtcdAwsCluster"]
-    assert len(own) == 13
+    assert len(own) == 14
     assert all(metric["Dimensions"] == [{"Name": "cluster", "Value": "etcd"}] for metric in own)
     others = {text(m["Dimensions"][0]["Value"]) for m in read if m not in own}
     assert len(others) == 2  # the function and the dead-letter queue
 
 
 def test_a_cluster_without_certificates_has_no_alarm_for_their_end(template: Template) -> None:
-    assert alarms(synthesize(HTTPS)).keys() - alarms(template).keys() == {"CertificateEnds"}
+    assert alarms(synthesize(HTTPS)).keys() - alarms(template).keys() == {"CertificateEnds", "CaEnds"}
 
 
 @pytest.mark.parametrize(
@@ -84,11 +86,27 @@ def test_a_cluster_without_certificates_has_no_alarm_for_their_end(template: Tem
     [
         ({"etcd:certificate_hours": 1}, 0.25),
         ({"etcd:certificate_alarm_hours": 84}, 84),
-        ({"etcd:pki": "own", "etcd:controller_tls_source": "ssm:/tls"}, 336),
+        (OWN_PKI, 336),
     ],
 )
 def test_a_certificate_rings_by_its_life_unless_hours_are_given(context: dict[str, Any], hours: float) -> None:
     assert alarms(synthesize(HTTPS | context))["CertificateEnds"]["Threshold"] == hours * 3600
+
+
+@pytest.mark.parametrize(
+    ("context", "whose"),
+    [({}, "of a member's ends"), (OWN_PKI, "of a member's or the controller's ends")],
+)
+def test_where_an_operator_renews_the_controllers_certificate_its_end_rings_too(
+    context: dict[str, Any], whose: str
+) -> None:
+    assert whose in text(alarms(synthesize(HTTPS | context))["CertificateEnds"]["AlarmDescription"])
+
+
+def test_a_ca_rings_days_before_its_end_whoever_made_it() -> None:
+    for context in ({}, OWN_PKI):
+        alarm = alarms(synthesize(HTTPS | context | {"etcd:ca_alarm_days": 30}))["CaEnds"]
+        assert alarm["Threshold"] == 30 * 24 * 3600
 
 
 def test_an_alarm_for_certificates_that_are_not_to_be_renewed_yet_is_refused() -> None:

@@ -128,7 +128,7 @@ def test_a_rotation_of_the_ca_reaches_the_function() -> None:
 def test_the_controller_may_do_with_certificates_what_it_does_and_no_more(secured: Template) -> None:
     (secret,) = of_type(secured, "AWS::SecretsManager::Secret")
     requests, clients = certificate_requests("etcd"), client_certificate_requests("etcd")
-    paths = [requests, clients, certificates("etcd")]
+    paths = [requests, clients, certificates("etcd"), client_certificates("etcd")]
     below = {f"{PREFIX}{path}/*" for path in paths}
 
     assert may(secured, CONTROLLER, "secretsmanager:PutSecretValue") == {f"<{secret}>"}
@@ -136,10 +136,7 @@ def test_the_controller_may_do_with_certificates_what_it_does_and_no_more(secure
     assert may(secured, CONTROLLER, "ssm:GetParametersByPath") == below | {f"{PREFIX}{path}" for path in paths}
     assert may(secured, CONTROLLER, "ssm:DeleteParameter") == below
     assert may(secured, CONTROLLER, "ssm:GetParameterHistory") == {f"{PREFIX}{requests}/*"}
-    assert may(secured, CONTROLLER, "ssm:GetParameter") == below | {
-        f"{PREFIX}{client_certificates('etcd')}/*",
-        f"{PREFIX}{ca_bundle_parameter('etcd')}",
-    }
+    assert may(secured, CONTROLLER, "ssm:GetParameter") == below | {f"{PREFIX}{ca_bundle_parameter('etcd')}"}
 
 
 def test_a_host_may_ask_for_certificates_and_read_them_and_the_bundle(secured: Template) -> None:

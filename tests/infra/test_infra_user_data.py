@@ -82,7 +82,8 @@ def test_the_agents_settings_without_tls() -> None:
 @pytest.mark.parametrize(
     ("told", "more"),
     [
-        ({}, {"ETCD_PKI": "automatic"}),
+        ({}, {"ETCD_PKI": "automatic", "ETCD_PEER_CN_CHECK": "on"}),
+        ({"etcd:peer_cn_check": "false"}, {"ETCD_PKI": "automatic"}),
         (
             {
                 "etcd:pki": "own",
@@ -91,7 +92,10 @@ def test_the_agents_settings_without_tls() -> None:
             },
             {"ETCD_PKI": "own", "HOST_TLS_SOURCE": "ssm:/pki/{instance_id}"},
         ),
-        ({"etcd:tls_transition": "true"}, {"ETCD_PKI": "automatic", "ETCD_TLS_TRANSITION": "on"}),
+        (
+            {"etcd:tls_transition": "true"},
+            {"ETCD_PKI": "automatic", "ETCD_TLS_TRANSITION": "on", "ETCD_PEER_CN_CHECK": "on"},
+        ),
     ],
 )
 def test_the_agents_settings_with_tls(told: dict[str, str], more: dict[str, str]) -> None:

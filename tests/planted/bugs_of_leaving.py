@@ -12,8 +12,8 @@ LEAVING_BUGS = (
         (
             Edit(
                 APP + "execute.py",
-                "self._members.remove_member(_door(membership, besides=member_id), member_id)",
-                "self._members.remove_member(_door(membership, besides=member_id), min(membership.serving))",
+                "self._members.remove_member(_door(membership, record, besides=member_id), member_id)",
+                "self._members.remove_member(_door(membership, record, besides=member_id), min(membership.serving))",
             ),
         ),
         "replace-3-lenient",
@@ -169,10 +169,9 @@ LEAVING_BUGS = (
         (
             *core(
                 "membership.py",
-                "    serving = _serving_and_staying(formed)\n",
-                "    serving = formed.staying_voters()\n",
+                "    serving, applied = _serving_and_staying(formed), formed.membership.raft_index\n",
+                "    serving, applied = formed.staying_voters(), dict.fromkeys(formed.membership.owners, 0)\n",
             ),
-            *core("membership.py", "raft_index[m.member_id]", "raft_index.get(m.member_id, 1 << 60)"),
         ),
         "refresh-5",
         (FORMED,),

@@ -218,6 +218,14 @@ def test_a_window_has_the_longest_time_without_an_acknowledgement() -> None:
     assert (seen.retried, seen.failed, seen.took_s) == (2, 0, 1.0)
 
 
+def test_a_gap_beside_a_transfer_or_removal_is_told_from_one_that_has_nothing_to_do_with_it() -> None:
+    told = [write(1.0, 1.4), write(1.4, 2.0), write(2.0, 2.3), write(2.3, 5.0), write(5.0, 7.0)]
+    marks = [Mark(1.1, "transfer"), Mark(3.9, "add")]
+    assert round(window(told, began=1.0, ended=8.0, marks=marks).step_s, 3) == 2.7
+    assert round(window(told[:3], began=1.0, ended=8.0, marks=marks).step_s, 3) == 0.6
+    assert window(told, began=1.0, ended=8.0).step_s == 0.0
+
+
 def test_the_longest_gap_may_have_begun_before_the_window() -> None:
     assert window([write(8.0, 9.0), write(9.0, 10.5)], began=10.0, ended=11.0).gap_s == 1.5
 
@@ -230,15 +238,21 @@ def test_nothing_acknowledged_is_one_gap() -> None:
     assert window([], began=1.0, ended=4.0).gap_s == 3.0
 
 
-def seen(gap_s: float, failed: int = 0) -> Window:
-    return Window(10.0, gap_s, 1.0, failed, failed, ((0.0, 0.002), (1.0, gap_s)), (Mark(1.0, "remove"),))
+def test_a_write_that_waited_its_second_in_vain_is_told_apart_from_one_that_was_slow() -> None:
+    told = [write(1.0, 2.1, tries=2), write(2.1, 3.2), write(3.2, 3.3, tries=2)]
+    assert window(told, began=1.0, ended=4.0).waited == 1
+
+
+def seen(gap_s: float, failed: int = 0, waited: int = 0, what: str = "remove") -> Window:
+    return Window(10.0, gap_s, 1.0, gap_s / 2, failed, failed, waited, ((0.0, 0.002), (1.0, gap_s)), (Mark(1.0, what),))
 
 
 def everything() -> Measured:
     run = Run(1.5, {"event": 0.5, "agent": 1.0}, since_death_s=2.0)
     lost = {False: [run], True: [Run(2.0, run.steps, since_death_s=4.0)]}
     hand = Replaced(1.0, 0.5, {"add": 0.1, "promote": 0.3, "serves": 0.1})
-    gaps = [Gaps(seen(0.01), seen(0.02), seen(0.05))]
+    bare = (seen(0.02, what="transfer"), seen(1.002, waited=1, what="transfer"))
+    gaps = [Gaps((seen(0.01),), bare, (seen(0.05), seen(0.05), seen(1.01, waited=1, what="transfer")))]
     return Measured(
         hand_formed=[1.0],
         formed=[run],
@@ -247,7 +261,7 @@ def everything() -> Measured:
         replaced=lost,
         hand_replaced={False: [hand], True: [hand]},
         gaps=gaps,
-        hand_gaps=[Gaps(seen(0.01), seen(0.02), seen(0.04))],
+        hand_gaps=[Gaps((), (), (seen(0.04),))],
         hand_formed_tls=[1.0],
         formed_tls=[run],
         old_formed=[run],
@@ -270,14 +284,21 @@ def test_the_rows_put_the_three_ways_side_by_side() -> None:
     assert f"| replacement, etcd 3.4, the leader was lost | s | 2.00 [2.00-2.00] | {seed} | 9.00 x |" in told
     assert "the seed's way | never (1 of 1 runs) | - |" in told
     transfer = "one bare leadership transfer | 20 [20-20] | 2.50 x | at most 1.5 x: missed |"
-    assert f"| rolling refresh, longest gap | ms | 50 [50-50] | {transfer}" in told
+    assert f"| rolling refresh, longest gap, no write dropped | ms | 50 [50-50] | {transfer}" in told
+    assert (
+        "| rolling refresh, longest gap, all | ms | 50 [50-1010] | one bare leadership transfer | 511 [20-1002]" in told
+    )
 
 
 def test_the_words_tell_steps_and_failed_writes() -> None:
     told = part(everything()).text
     assert "| agent | 1000 | 67% | 1000 | 67% | 1000 | 67% | 1000 | 67% |" in told
     assert "| promote | 300 | 60% |" in told
-    assert "| etcd 3.4: the seed's way, host by host | 1200 [1200-1200] | 7 [7-7] | 7 |" in told
+    assert (
+        "| one bare leadership transfer | 2 | 20 [20-20] | 10 [10-10] | 511 [20-1002] | 1 | 2 | 0 [0-0] | 0 |" in told
+    )
+    seed = "1 | 1200 [1200-1200] | 600 [600-600] | 1200 [1200-1200] | 0 | 0 | 7 [7-7] | 7 |"
+    assert f"| etcd 3.4: the seed's way, host by host | {seed}" in told
 
 
 def test_the_raw_data_is_json_and_the_pictures_are_drawings() -> None:

@@ -124,29 +124,39 @@ class ActionExecutor:
         return Outcome.DONE
 
     def _call_etcd(self, view: View, action: MembershipChange | MoveLeadership) -> None:
-        membership = _membership(view)
+        membership, record = _proven(view)
         match action:
             case AddMember(_, peer_url, as_learner):
-                self._members.add_member(_door(membership), peer_url, as_learner=as_learner)
+                self._members.add_member(_door(membership, record), peer_url, as_learner=as_learner)
             case PromoteMember(member_id):
-                self._members.promote_member(_door(membership), member_id)
+                self._members.promote_member(_leaders_door(membership, record), member_id)
             case RemoveMember(member_id):
-                self._members.remove_member(_door(membership, besides=member_id), member_id)
+                self._members.remove_member(_door(membership, record, besides=member_id), member_id)
             case MoveLeadership(leader, target):
                 self._members.move_leadership(membership.endpoints[leader], target)
             case _:
                 assert_never(action)
 
 
-def _membership(view: View) -> Membership:
+def _proven(view: View) -> tuple[Membership, Record]:
     record = view.stored.record
     membership = read_membership(view, record.cluster_id) if record and record.cluster_id else None
-    if membership is None:
+    if membership is None or record is None:
         raise AssertionError("a checked membership change without a proven membership")
-    return membership
+    return membership, record
 
 
-def _door(membership: Membership, *, besides: MemberId | None = None) -> str:
-    """Return the endpoint to send a change to: the leader's, else any serving voter's, never that of the leaver."""
-    serving = sorted(membership.serving - {besides}, key=lambda m: (m != membership.leader, m))
-    return membership.endpoints[serving[0]]
+def _door(membership: Membership, record: Record, *, besides: MemberId | None = None) -> str:
+    """Return the endpoint to ask for a change of the list: the longest-standing serving voter's, not the leaver's.
+
+    Whoever is asked, leader or not, refuses until it has been connected to enough voters for 5 s; a newcomer has not.
+    https://github.com/etcd-io/etcd/blob/v3.5.1/server/etcdserver/server.go (mayRemoveMember)
+    """
+    serving = (m for m in membership.voters if m.member_id in membership.serving - {besides})
+    return membership.endpoints[record.oldest_first(serving)[0].member_id]
+
+
+def _leaders_door(membership: Membership, record: Record) -> str:
+    """Return the leader's endpoint, which need not forward a promotion, or else one that will."""
+    leader = membership.leader
+    return membership.endpoints[leader] if leader and leader in membership.serving else _door(membership, record)

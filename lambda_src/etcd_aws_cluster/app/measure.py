@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..core.actions import Decision, Reason, Refuse
+from ..core.certificates import CertificateEnds
 from ..core.model import LAUNCHING, Lifecycle, Reading
 from ..core.quorum import majority
 from ..core.record import Record, RecordState
@@ -19,16 +20,21 @@ DEFAULT_QUOTA_BYTES = 2 * 1024**3
 
 _FEWEST_THAT_CAN_SPARE_ONE = 3
 
+NO_CERTIFICATES = CertificateEnds()
+
 Measures = Mapping[Metric, float]
 
 
-def measure(view: View, decision: Decision, *, quota_bytes: int) -> Measures:
+def measure(
+    view: View, decision: Decision, *, quota_bytes: int, certificates: CertificateEnds = NO_CERTIFICATES
+) -> Measures:
     """Return every value that is known.
 
     Args:
         view: What was seen last.
         decision: What was made of it.
         quota_bytes: Of etcd's database, for members that do not tell theirs.
+        certificates: What the controller itself has.
     """
     record = view.stored.record
     answers = tuple(r for r in view.answering() if record and r.cluster_id == record.cluster_id)
@@ -42,7 +48,7 @@ def measure(view: View, decision: Decision, *, quota_bytes: int) -> Measures:
         **(_quorum(view, record, membership, answers) if record and record.state is RecordState.EXISTING else {}),
         **_databases(answers, quota_bytes),
         **_alarms(answers),
-        **_certificates(view),
+        **_certificates(view, certificates),
     }
 
 
@@ -116,7 +122,11 @@ def _alarms(answers: Iterable[Reading]) -> Measures:
     return {Metric.NO_SPACE: kinds.count("NOSPACE"), Metric.CORRUPT: kinds.count("CORRUPT")}
 
 
-def _certificates(view: View) -> Measures:
-    """Return the seconds until the first certificate that was shown ends; negative where it has."""
-    ends = [r.certificate_ends_at for r in view.readings if r.certificate_ends_at is not None]
-    return {Metric.CERTIFICATE_LEFT: min(ends) - view.observed_at} if ends else {}
+def _certificates(view: View, own: CertificateEnds) -> Measures:
+    """Return the seconds until the first certificate ends, and the first CA; negative where it has."""
+    ends = {
+        Metric.CERTIFICATE_LEFT: [*(r.certificate_ends_at for r in view.readings), own.given],
+        Metric.CA_LEFT: [own.cas],
+    }
+    known = {metric: [end for end in those if end is not None] for metric, those in ends.items()}
+    return {metric: min(those) - view.observed_at for metric, those in known.items() if those}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..core.actions import Act, Decision, Look, Refuse, Settled, Wait
+from ..core.certificates import CertificateEnds
 from ..core.errors import AwsError, GroupGoneError
 from ..core.invariants import check
 from ..core.planner import plan
@@ -17,7 +18,7 @@ from ..core.telemetry import Metric, Telemetry
 from ..core.view import View
 from .chores import Chore, do_chores
 from .execute import MOST_TRIES, ActionExecutor, Outcome
-from .measure import DEFAULT_QUOTA_BYTES, measure
+from .measure import DEFAULT_QUOTA_BYTES, NO_CERTIFICATES, measure
 from .observe import Observer
 
 _MOST_MEMBERS_ASKED_AT_ONCE = 32
@@ -63,6 +64,7 @@ class Reconciler:
         chores: Done at each look at AWS, and again at the end of a run.
         errands: Done at each look, and while a look lasts; each knows by itself when it is time.
         quota_bytes: Of etcd's database, for members that do not tell theirs.
+        certificates: Tells, at the end of a run, when the controller's own end.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Reconciler:
         chores: Sequence[Chore] = (),
         errands: Sequence[Chore] = (),
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
+        certificates: Callable[[], CertificateEnds] = lambda: NO_CERTIFICATES,
     ) -> None:
         self._members = members
         self._group = group
@@ -89,6 +92,7 @@ class Reconciler:
         self._chores = chores
         self._errands = errands
         self._quota_bytes = quota_bytes
+        self._certificates = certificates
 
     def run(self, time_left: Callable[[], float]) -> RunReport:
         """Work until nothing is left to do, or ``time_left()`` (seconds) is down to the reserve.
@@ -206,5 +210,6 @@ class Reconciler:
         )
 
     def _measure(self, view: View, decision: Decision) -> None:
-        for name, value in measure(view, decision, quota_bytes=self._quota_bytes).items():
+        certificates = self._certificates()
+        for name, value in measure(view, decision, quota_bytes=self._quota_bytes, certificates=certificates).items():
             self._telemetry.gauge(name, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -91,8 +91,8 @@ class SsmCertificateTray:
         self._delete(parameter)
         return True
 
-    def certified(self, applicant: Applicant) -> Collection[str]:
-        """Return the names that certificates are there for.
+    def certified(self, applicant: Applicant) -> Mapping[str, str]:
+        """Return the names that certificates are there for, with these (PEM).
 
         Raises:
             AwsError: A call failed.
@@ -100,7 +100,7 @@ class SsmCertificateTray:
         path = self._certificates(applicant)
         with aws_call("GetParametersByPath", path):
             pages = self._ssm.get_paginator("get_parameters_by_path").paginate(Path=path)
-            return [_last(p["Name"]) for page in pages for p in page["Parameters"]]
+            return {_last(p["Name"]): p["Value"] for page in pages for p in page["Parameters"]}
 
     def read_certificate(self, applicant: Applicant, name: str) -> str | None:
         """Return a certificate (PEM); None where there is none.

@@ -18,6 +18,19 @@ class Applicant(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateEnds:
+    """When what the controller itself has of certificates ends, in epoch seconds; None where that is not known.
+
+    Attributes:
+        cas: The first to end of the CAs that it trusts, or that stand between one of them and its own certificate.
+        given: Its own certificate, where that is an operator's to renew.
+    """
+
+    cas: float | None = None
+    given: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRequest:
     """One version of one request.
 
@@ -72,8 +85,8 @@ class CertificateTray(Protocol):
             AwsError: A call failed.
         """
 
-    def certified(self, applicant: Applicant) -> Collection[str]:
-        """Return the names that certificates are there for.
+    def certified(self, applicant: Applicant) -> Mapping[str, str]:
+        """Return the names that certificates are there for, with these (PEM).
 
         Raises:
             AwsError: A call failed.

@@ -28,6 +28,9 @@ from .quorum import allows_add, survives
 from .record import Record
 from .view import Membership, View
 
+_NEAR = 1000
+"""Entries of the log that two members' answers to one look may be apart: a busy etcd applies them in 0.1 s."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formed:
@@ -280,9 +283,15 @@ def _is_being_replaced(formed: Formed, instance: Instance) -> bool:
 
 
 def _next_leader(formed: Formed) -> Member | None:
-    """Return the staying voter that serves and has applied most: one that is dead would stop all writes."""
-    serving = _serving_and_staying(formed)
-    return max(serving, key=lambda m: (formed.membership.raft_index[m.member_id], m.member_id), default=None)
+    """Return the newest staying voter that serves: where all are replaced it is the last to go (docs/decisions/0021).
+
+    One that is dead, or far behind, would stop all writes.
+    """
+    serving, applied = _serving_and_staying(formed), formed.membership.raft_index
+    if not serving:
+        return None
+    most = max(applied[m.member_id] for m in serving)
+    return formed.record.oldest_first(m for m in serving if most - applied[m.member_id] <= _NEAR)[-1]
 
 
 def _remove_first(formed: Formed, members: Sequence[Member], reason: Reason) -> Decision | None:

@@ -7,7 +7,8 @@ another schema number is an error, never a guess.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -82,6 +83,15 @@ class Record:
     def entry_of(self, member: Member) -> RecordedMember | None:
         """Return the entry that was written for a member."""
         return next((m for m in self.members if m.is_entry_of(member)), None)
+
+    def oldest_first(self, members: Iterable[Member]) -> list[Member]:
+        """Return members by how long they have been some, a tie by id; one without an entry is the newest."""
+
+        def since(member: Member) -> float:
+            entry = self.entry_of(member)
+            return entry.since if entry else math.inf
+
+        return sorted(members, key=lambda m: (since(m), m.member_id))
 
     def initial_cluster(self) -> str:
         """Return ``ETCD_INITIAL_CLUSTER``: ``name=url`` pairs, one for each peer URL, in a fixed order."""

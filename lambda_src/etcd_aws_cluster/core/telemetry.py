@@ -30,6 +30,7 @@ class Metric(StrEnum):
     NO_SPACE = "NoSpace"
     CORRUPT = "Corrupt"
     CERTIFICATE_LEFT = "CertificateLeft"
+    CA_LEFT = "CaLeft"
     CERTIFICATES_ISSUED = "CertificatesIssued"
     CERTIFICATE_REQUESTS_REFUSED = "CertificateRequestsRefused"
 

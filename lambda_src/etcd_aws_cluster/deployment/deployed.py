@@ -20,9 +20,10 @@ _TEXT = re.compile(
     r" pki=(?P<pki>automatic|own)"
     r" signs=(?P<signs>[0-9]{1,3})"
     r" trusts=(?P<trusts>[0-9]{1,3}(/[0-9]{1,3})*)"
+    r"( peers=(?P<peers>named|checked))?"  # an earlier release, and one's own PKI, have none
     r"( .*)?"  # what a later release may add
 )
-_EXAMPLE = "version=3.5.21 client=http:2379 peer=http:2380 transition=off pki=automatic signs=1 trusts=1"
+_EXAMPLE = "version=3.5.21 client=http:2379 peer=http:2380 transition=off pki=automatic signs=1 trusts=1 peers=checked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class Deployed:
         transition: Whether members have certificates and serve clients both ways.
         signs: Generation of the automatic CA that signs members' certificates.
         trusts: Generations of it that members trust.
+        peers: ``named``: members' certificates say that they are members'; ``checked``: and no other is taken on the
+            peer port; empty: neither.
     """
 
     version: Version
@@ -45,6 +48,7 @@ class Deployed:
     pki: str
     signs: int
     trusts: frozenset[int]
+    peers: str = ""
 
     @property
     def schemes(self) -> tuple[str, str]:
@@ -86,6 +90,7 @@ class Deployed:
             pki=found["pki"],
             signs=int(found["signs"]),
             trusts=frozenset(int(n) for n in found["trusts"].split("/")),
+            peers=found["peers"] or "",
         )
 
 

@@ -148,6 +148,12 @@ def _trust_problems(asked: Deployed, running: Deployed) -> Iterator[str]:
             "rollout changes either etcd:ca_trusted or etcd:ca_signing: the new CA is trusted before it signs, the "
             "old one until all are replaced."
         )
+    if asked.peers == "checked" and running.pki == asked.pki and not running.peers:
+        yield (
+            "Members have certificates that do not say that they are members', for an earlier release made them, and "
+            "etcd:peer_cn_check=true was asked for: new members would refuse them as peers. Deploy "
+            "etcd:peer_cn_check=false first, and this when all instances are replaced."
+        )
 
 
 def _agreed(answered: Sequence[Running]) -> Minor:

@@ -27,6 +27,12 @@ MAX_REQUEST_CHARS = 4096
 SKEW = timedelta(minutes=5)
 """Certificates begin that long ago, for hosts whose clocks are behind."""
 
+MEMBER_CN = "etcd:member"
+"""CN of every member and of nobody else: no client can be called so, for its name has no colon (``desk``).
+
+Members refuse on their peer port who does not have it: the agent gives etcd the same words (``render``).
+"""
+
 _CA_LIFE = timedelta(days=3653)
 _RSA_BITS = range(2048, 4097)
 _COMMON_NAME_CHARS = 64  # RFC 5280, ub-common-name
@@ -67,9 +73,9 @@ class Subject:
 
 
 def host(instance_id: str, private_ip: str, also: Sequence[str] = ()) -> Subject:
-    """Return a member's subject: by its instance id, its address, by loopback, and by the names of the cluster."""
+    """Return a member's subject: at its instance id, its address, at loopback, and at the names of the cluster."""
     names = (instance_id, "localhost", *also)
-    return Subject(name=instance_id, dns_names=names, addresses=(private_ip, str(_LOOPBACK)))
+    return Subject(name=MEMBER_CN, dns_names=names, addresses=(private_ip, str(_LOOPBACK)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from ..core.certificates import CertificateEnds
 from ..core.errors import AwsError, ClusterError
 from .authorities import NOT_AGAIN_FOR, Authorities
 from .certificates import Subject, key_pem, new_key, pem
@@ -39,13 +40,24 @@ class Material:
     Attributes:
         ca: The certificates to trust.
         certificate: The client's own, and what lies between it and a CA.
-        ends_at: Epoch seconds.
+        ends_at: Of its own, in epoch seconds.
+        is_given: An operator made it, and renews it.
     """
 
     ca: str
     certificate: str
     key: str = field(repr=False)
     ends_at: float
+    is_given: bool
+
+    def ends(self) -> CertificateEnds:
+        """Return when it ends, and the CAs that it hangs on: all of the bundle, and what lies between."""
+        own, *between = x509.load_pem_x509_certificates(self.certificate.encode())
+        cas = [*x509.load_pem_x509_certificates(self.ca.encode()), *between]
+        return CertificateEnds(
+            cas=min(ca.not_valid_after_utc for ca in cas).timestamp(),
+            given=own.not_valid_after_utc.timestamp() if self.is_given else None,
+        )
 
 
 def issued_material(authorities: Authorities, now: Callable[[], float]) -> Material:
@@ -62,6 +74,7 @@ def issued_material(authorities: Authorities, now: Callable[[], float]) -> Mater
         certificate=pem(issued),
         key=key_pem(key),
         ends_at=issued.not_valid_after_utc.timestamp(),
+        is_given=False,
     )
 
 
@@ -91,6 +104,7 @@ def given_material(source: str, text: str, now: float) -> Material:
         certificate=fields["cert"],
         key=fields["key"],
         ends_at=own.not_valid_after_utc.timestamp(),
+        is_given=True,
     )
 
 
@@ -130,6 +144,7 @@ class ClientIdentity:
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
         self._ends_at = 0.0
+        self._ends = CertificateEnds()
         self._next_try = 0.0
         self._problem: ClusterError | None = None
 
@@ -148,10 +163,14 @@ class ClientIdentity:
                 raise self._problem or PkiError("the controller's certificate has ended")
             return self._context
 
+    def ends(self) -> CertificateEnds:
+        """Return when what it hands out ends, of what was read last; makes and reads nothing."""
+        return self._ends
+
     def _renew(self, now: float) -> None:
         try:
             material = self._make()
-            self._context, self._ends_at = _context(material), material.ends_at
+            self._context, self._ends_at, self._ends = _context(material), material.ends_at, material.ends()
         except (AwsError, PkiError) as error:
             self._problem = error
             self._next_try = now + NOT_AGAIN_FOR.total_seconds()

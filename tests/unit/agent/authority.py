@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from etcd_aws_agent.render import MEMBER_CN
+
 HOUR_S = 3600.0
 BOTH = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 
@@ -60,7 +62,7 @@ class Authority:
         assert asked.is_signature_valid
         public_key = asked.public_key()
         assert isinstance(public_key, ec.EllipticCurvePublicKey)
-        return self.issue(public_key, "i", addresses, **changes)  # type: ignore[arg-type]
+        return self.issue(public_key, MEMBER_CN, addresses, **changes)  # type: ignore[arg-type]
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> str:

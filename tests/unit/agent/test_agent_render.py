@@ -83,6 +83,14 @@ def test_with_certificates_the_file_ends_with_etcds_settings_for_them() -> None:
     assert member_file(record, record.members[0], "new", ME, settings(ETCD_PKI="own")) == plain
 
 
+def test_where_peers_are_checked_etcd_is_told_what_the_controller_calls_them() -> None:
+    record = record_of(an_entry())
+
+    text = member_file(record, record.members[0], "new", ME, settings(ETCD_PKI="automatic", ETCD_PEER_CN_CHECK="on"))
+
+    assert text.endswith(TLS_KEYS + "ETCD_PEER_CERT_ALLOWED_CN=etcd:member\n")
+
+
 def test_a_proxy_with_own_certificates_has_the_same_keys() -> None:
     text = proxy_file(record_of(an_entry()), ME, settings(ETCD_PKI="own", HOST_TLS_SOURCE="ssm:/tls", PROXY_ASG="etcd"))
 

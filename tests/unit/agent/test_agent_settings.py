@@ -96,6 +96,8 @@ def test_the_agent_puts_certificates_on_the_disk_where_it_is_told_where_from(
             "with PROXY_ASG: the controller makes certificates for its own",
         ),
         ({"ETCD_TLS_TRANSITION": "on"}, "ETCD_TLS_TRANSITION='on' with ETCD_PKI=off"),
+        ({"ETCD_PEER_CN_CHECK": "on", "ETCD_PKI": "own"}, "ETCD_PEER_CN_CHECK='on' with ETCD_PKI=own"),
+        ({"ETCD_PEER_CN_CHECK": "on", "ETCD_PKI": "automatic", "ETCD_PEERS_KEYS": "seed"}, "ETCD_PEERS_KEYS=seed"),
         ({"ETCD_TLS_TRANSITION": "1", "ETCD_PKI": "own"}, "ETCD_TLS_TRANSITION='1'; expected off or on"),
         ({"ETCD_TLS_TRANSITION": "on", "ETCD_PKI": "own", "ETCD_PEERS_KEYS": "seed"}, "expected ETCD_PEERS_KEYS=all"),
         ({"ETCD_PKI_DIR": "pki"}, "ETCD_PKI_DIR='pki'; expected an absolute path"),

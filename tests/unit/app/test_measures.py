@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from etcd_aws_cluster.app.measure import measure
+from etcd_aws_cluster.app.measure import NO_CERTIFICATES, measure
+from etcd_aws_cluster.core.certificates import CertificateEnds
 from etcd_aws_cluster.core.model import ClusterId, EtcdAlarm
 from etcd_aws_cluster.core.planner import plan
 from etcd_aws_cluster.core.telemetry import Metric
@@ -31,8 +32,10 @@ CORRUPT = EtcdAlarm(mid(3), "CORRUPT")
 OF_A_CLUSTER = (Metric.MAJORITY_MARGIN, Metric.QUORUM_AT_RISK, Metric.LEADER_KNOWN, Metric.VOTERS, Metric.NO_SPACE)
 
 
-def measures_of(view: View, *, quota_bytes: int = 100 * MIB) -> Mapping[Metric, float]:
-    return measure(view, plan(view, POLICY), quota_bytes=quota_bytes)
+def measures_of(
+    view: View, *, quota_bytes: int = 100 * MIB, certificates: CertificateEnds = NO_CERTIFICATES
+) -> Mapping[Metric, float]:
+    return measure(view, plan(view, POLICY), quota_bytes=quota_bytes, certificates=certificates)
 
 
 def a_cluster_of(size: int, *, silent: Iterable[int] = (), desired: int | None = None) -> View:
@@ -272,11 +275,26 @@ def test_the_certificate_that_ends_first_counts_one_that_has_ended_below_zero() 
     assert Metric.CERTIFICATE_LEFT not in measures_of(view)
 
 
+def test_the_controllers_own_certificate_counts_as_the_members_do_and_its_cas_by_themselves() -> None:
+    view = a_cluster_of(3)
+    (first, *others) = view.readings
+    view = replace(view, readings=(replace(first, certificate_ends_at=NOW + 7200), *others))
+    own = CertificateEnds(cas=NOW + 86400, given=NOW + 3600)
+
+    measures = measures_of(view, certificates=own)
+
+    assert (measures[Metric.CERTIFICATE_LEFT], measures[Metric.CA_LEFT]) == (3600, 86400)
+    assert measures_of(view, certificates=CertificateEnds(cas=NOW - 1))[Metric.CA_LEFT] == -1
+    assert Metric.CA_LEFT not in measures_of(view)
+
+
 def test_a_cluster_that_lives_is_measured_as_it_is() -> None:
     world = World(desired=3)
+    world.certificates = CertificateEnds(cas=world.clock.now() + 86400)
     world.live(minutes=5)
     gauges = world.telemetry.gauges
     assert gauges[Metric.MAJORITY_MARGIN] == 1
+    assert 0 < gauges[Metric.CA_LEFT] <= 86400
     assert (gauges[Metric.QUORUM_AT_RISK], gauges[Metric.LEADER_KNOWN]) == (0, 1)
     assert (gauges[Metric.MEMBER_DIFFERENCE], gauges[Metric.JOIN_WAIT]) == (0, 0)
 

@@ -10,6 +10,7 @@ from etcd_aws_cluster.core.errors import AwsError, InvariantViolationError
 from etcd_aws_cluster.core.model import InstanceId, Lifecycle, Result, Transition
 from etcd_aws_cluster.core.record import RecordState
 from etcd_aws_cluster.core.telemetry import Metric
+from tests.fakes.fake_membership import FakeEtcd
 from tests.world import World
 
 
@@ -116,6 +117,20 @@ def test_the_leader_hands_over_before_it_leaves() -> None:
     world.live(minutes=3)
     kinds = [c.split()[0] for c in world.etcd.changes]
     assert kinds == ["add_member", "promote_member", "move_leadership", "remove_member"]
+
+
+def test_a_leader_that_handed_over_to_the_newcomer_is_removed_at_once_by_one_that_has_been_there_longer() -> None:
+    world = World(desired=3)
+    world.etcd = FakeEtcd(clock=world.clock, catches_up_at_once=True)  # refuses as long as connections are new
+    world.live(minutes=3)
+    leader = next(v.name for v in world.cluster().voters if v.member_id == world.cluster().leader_id)
+    world.group.terminate(leader)  # type: ignore[arg-type]
+    world.live(minutes=3)
+    assert world.is_as_desired()
+    added, _, moved, removed = world.etcd.changes
+    assert moved.split()[1] == added.split()[1], "leadership went to the newcomer"
+    assert removed.startswith("remove_member")
+    assert not [trouble for trouble in world.telemetry.troubles if trouble.startswith("RemoveMember")]
 
 
 def test_a_host_that_never_starts_etcd_is_given_up_and_replaced() -> None:

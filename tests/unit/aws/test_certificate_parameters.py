@@ -123,4 +123,4 @@ def test_the_names_that_certificates_are_there_for_are_listed() -> None:
     found = {"Parameters": [parameter(f"{path}/i-0a") | {"LastModifiedDate": datetime(2024, 1, 1, tzinfo=UTC)}]}
     with scripted(SSM) as answers:
         answers.add_response("get_parameters_by_path", found, {"Path": path})
-        assert TRAY.certified(Applicant.HOST) == ["i-0a"]
+        assert TRAY.certified(Applicant.HOST) == {"i-0a": "x"}

@@ -9,6 +9,7 @@ import pytest
 
 from etcd_aws_cluster.core.actions import (
     Act,
+    Action,
     AddMember,
     CompleteLifecycleAction,
     Decision,
@@ -29,7 +30,7 @@ from etcd_aws_cluster.core.model import ClusterId, Instance, Member, Reading, Re
 from etcd_aws_cluster.core.planner import plan
 from etcd_aws_cluster.core.record import Record
 from etcd_aws_cluster.core.view import View
-from tests.builders import NOW, POLICY, a_member, a_record, a_view, an_instance, iid, ip, mid, readings_of
+from tests.builders import NOW, POLICY, a_member, a_record, a_recorded, a_view, an_instance, iid, ip, mid, readings_of
 
 VOTERS = (a_member(1), a_member(2), a_member(3))
 LAUNCH_CONTINUE = CompleteLifecycleAction(iid(4), Transition.LAUNCHING, Result.CONTINUE)
@@ -285,6 +286,18 @@ def test_a_leaving_leader_hands_over_to_a_serving_voter_that_stays() -> None:
     )
     assert isinstance(decision, Act)
     assert decision.action == MoveLeadership(mid(1), mid(3))
+
+
+def test_a_leaving_leader_hands_over_to_the_newest_for_the_others_are_replaced_before_it() -> None:
+    assert _next_leader_of(ages={1: 90, 2: 30, 3: 60, 4: 50}, applied={2: 10, 3: 10, 4: 10}) == MoveLeadership(
+        mid(1), mid(2)
+    )
+
+
+@pytest.mark.parametrize(("applied", "target"), [(4000, 2), (3999, 3)])
+def test_a_leaving_leader_does_not_hand_over_to_one_that_is_far_behind(applied: int, target: int) -> None:
+    decided = _next_leader_of(ages={1: 90, 2: 30, 3: 60, 4: 70}, applied={2: applied, 3: 4500, 4: 5000})
+    assert decided == MoveLeadership(mid(1), mid(target))
 
 
 def test_of_two_leavers_the_leader_goes_last() -> None:
@@ -607,6 +620,28 @@ def test_the_plain_list_is_published_last() -> None:
 
 def _silent_record(n: int) -> Record:
     return a_record(VOTERS, unresponsive={n: 1})
+
+
+def _next_leader_of(*, ages: Mapping[int, float], applied: Mapping[int, int]) -> Action:
+    """Return what is done about a leader 1 that leaves.
+
+    Args:
+        ages: how long each has been a member, in seconds.
+        applied: each one's index of the log.
+    """
+    members = [a_member(n) for n in ages]
+    entries = tuple(a_recorded(m, since_s=age) for m, age in zip(members, ages.values(), strict=True))
+    readings = [replace(r, raft_index=applied.get(n, 0)) for n, r in zip(ages, readings_of(members), strict=True)]
+    decision = decide(
+        a_view(
+            [an_instance(1, "Terminating:Wait"), *(an_instance(n) for n in ages if n != 1)],
+            members=members,
+            record=replace(a_record(members, leaving={1: 10}), members=entries),
+            readings=readings,
+        )
+    )
+    assert isinstance(decision, Act)
+    return decision.action
 
 
 def _with_4_silent() -> Record:

@@ -9,7 +9,7 @@ import pytest
 
 from etcd_aws_cluster.core.errors import RecordError
 from etcd_aws_cluster.core.record import MAX_BYTES, Record
-from tests.builders import a_cohort_record, a_member, a_record
+from tests.builders import a_cohort_record, a_member, a_record, a_recorded
 
 
 def test_what_is_written_is_what_is_read() -> None:
@@ -64,6 +64,13 @@ def test_the_plain_list_names_a_member_by_its_name_else_its_instance_else_its_id
     assert replace(record, members=(*nobodys, *record.members[2:])).initial_cluster() == (
         "67=http://10.0.0.3:2380,68=http://10.0.0.4:2380,i-01=http://10.0.0.1:2380,i-02=http://10.0.0.2:2380"
     )
+
+
+def test_members_go_by_age_then_by_id_and_one_without_an_entry_is_the_newest() -> None:
+    one, two, three, four = (a_member(n) for n in (1, 2, 3, 4))
+    entries = (a_recorded(two, since_s=10), a_recorded(three, since_s=20), a_recorded(four, since_s=10))
+    record = replace(a_record([]), members=entries)
+    assert record.oldest_first([four, one, three, two]) == [three, two, four, one]
 
 
 @pytest.mark.parametrize("kept", ["unresponsive", "leaving", None])

@@ -14,6 +14,7 @@ PLAIN = Deployed.from_text(TEXT)
 SWITCHING = replace(PLAIN, transition=True)
 SECURE_SWITCHING = replace(SWITCHING, client_scheme="https", peer_scheme="https")
 SECURE = replace(SECURE_SWITCHING, transition=False)
+NAMED, CHECKED = replace(SECURE, peers="named"), replace(SECURE, peers="checked")
 
 
 def member(version: str, cluster: str = "", *, deployed: Deployed | None = PLAIN, name: str = "i-0a") -> Running:
@@ -133,6 +134,10 @@ def test_a_silent_member_keeps_the_others_from_the_next_minor_version_but_not_fr
             replace(SECURE, signs=2, trusts=frozenset({1, 2})),
             replace(SECURE, signs=2, trusts=frozenset({2})),
         ),
+        (SECURE, NAMED),
+        (NAMED, CHECKED),
+        (CHECKED, NAMED),
+        (PLAIN, replace(SWITCHING, peers="checked")),
     ],
 )
 def test_each_step_between_http_and_https_and_between_two_cas_is_allowed(before: Deployed, after: Deployed) -> None:
@@ -153,6 +158,8 @@ def test_each_step_between_http_and_https_and_between_two_cas_is_allowed(before:
             replace(SECURE, signs=2, trusts=frozenset({2})),
             "would not trust each other",
         ),
+        (SECURE, CHECKED, "Deploy etcd:peer_cn_check=false first"),
+        (SWITCHING, replace(SECURE_SWITCHING, peers="checked"), "Deploy etcd:peer_cn_check=false first"),
         (PLAIN, replace(PLAIN, client_port=4001), "etcd:etcd_client_port=4001 was asked for"),
         (PLAIN, replace(PLAIN, peer_port=7001), "etcd:etcd_server_port=7001 was asked for"),
     ],
@@ -166,6 +173,11 @@ def test_every_problem_is_told_once() -> None:
     reason = refusal(replace(SECURE, version=(3, 7, 0)), [member("3.5.30")] * 3)
     assert reason.count("one minor version at a time") == 1
     assert reason.count("it goes in steps") == 1
+
+
+def test_what_a_later_release_adds_is_passed_over() -> None:
+    assert Deployed.from_text(f"{TEXT} peers=checked more=1") == replace(PLAIN, peers="checked")
+    assert Deployed.from_text(f"{TEXT} peers=otherwise") == PLAIN
 
 
 @pytest.mark.parametrize("text", ["", "version=3.5", TEXT.replace("off", "maybe"), TEXT.replace("http:", "ftp:")])

@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from etcd_aws_agent import render
 from etcd_aws_cluster.pki.certificates import (
+    MEMBER_CN,
     Authority,
     Subject,
     host,
@@ -65,11 +67,16 @@ def test_the_longest_cluster_name_fits() -> None:
     assert str(name.value).endswith("c CA 999")
 
 
+def test_hosts_have_the_common_name_that_agents_have_etcd_ask_of_peers() -> None:
+    assert MEMBER_CN == render.MEMBER_CN
+    assert host("i-0a", "10.0.0.4").name == host("i-0b", "10.0.0.5").name == MEMBER_CN
+
+
 def test_a_host_is_server_and_client_by_its_id_its_address_and_loopback() -> None:
     certificate = issued()
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
 
-    assert certificate.subject.rfc4514_string() == "CN=i-0a"
+    assert certificate.subject.rfc4514_string() == "CN=etcd:member"
     assert names.get_values_for_type(x509.DNSName) == ["i-0a", "localhost", "etcd.example.internal"]
     assert [str(a) for a in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.4", "127.0.0.1"]
     assert usages(certificate) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from etcd_aws_cluster.core.certificates import CertificateEnds
 from etcd_aws_cluster.core.errors import AwsError, ClusterError
 from etcd_aws_cluster.pki.certificates import Subject, host, key_pem, new_key, pem
 from etcd_aws_cluster.pki.errors import PkiError
@@ -21,6 +23,7 @@ from tests.pki import authorities
 NOW = 1_700_000_000.0
 CA = authorities(now=lambda: NOW)
 CLIENT = Subject(name="controller")
+TEN_YEARS_S = 3653 * 86400.0
 
 
 def given(*, subject: Subject = CLIENT, at: float = NOW, **changed: object) -> str:
@@ -70,6 +73,28 @@ def test_what_is_wrong_with_an_operators_material_is_told_by_its_field(text: str
     with pytest.raises(PkiError, match=f"ssm:/tls.*{problem}|{problem}") as error:
         given_material("ssm:/tls", text, NOW)
     assert "BEGIN" not in str(error.value)
+
+
+def test_of_a_certificate_that_is_made_here_only_the_cas_end_is_told() -> None:
+    first = authorities(now=lambda: NOW - 3600).bundle()
+    material = replace(issued_material(CA, lambda: NOW), ca=CA.bundle() + first)
+    identity = ClientIdentity(lambda: material, now=lambda: NOW)
+    assert identity.ends() == CertificateEnds()  # nothing was made yet, and asking makes nothing
+
+    identity()
+
+    assert identity.ends() == CertificateEnds(cas=NOW - 3600 + TEN_YEARS_S)
+
+
+def test_of_what_an_operator_gives_his_certificate_ends_and_the_cas_and_what_lies_between() -> None:
+    assert given_material("ssm:/tls", given(), NOW).ends() == CertificateEnds(cas=NOW + TEN_YEARS_S, given=NOW + 3600)
+    chained = json.loads(given())
+    between = CA.signing().issue(Subject(name="intermediate"), new_key().public_key(), life=timedelta(days=9), now=NOW)
+    chained["cert"] += pem(between)
+
+    material = given_material("ssm:/tls", json.dumps(chained), NOW)
+
+    assert material.ends() == CertificateEnds(cas=NOW + 9 * 86400, given=NOW + 3600)
 
 
 class Maker:
