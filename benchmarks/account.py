@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from benchmarks.quotas import Rate
@@ -29,16 +29,18 @@ class Load:
     """What one cluster asks for.
 
     Attributes:
-        tick: The calls of a settled tick, in order.
-        deciding: How many of them a decision rests on; the rest are chores, which a run does without.
+        tick: The calls of a settled tick that its decision rests on, in order.
         period_s: Between two ticks.
+        chores: Calls that some ticks make after those, and that a run does without.
+        chores_every: That many ticks apart.
         hourly: What its hosts' timers call each hour, at any time of the half hour after it.
         refresh: The second and the name of each call of an instance refresh.
     """
 
     tick: Sequence[str]
-    deciding: int
     period_s: int
+    chores: Sequence[str] = ()
+    chores_every: int = 1
     hourly: Sequence[str] = ()
     refresh: Sequence[tuple[int, str]] = ()
 
@@ -72,7 +74,8 @@ class Outcome:
     Attributes:
         uses: By the quota's name.
         missed: Part of the ticks that ended without a decision.
-        undone: Part of the chores' calls that failed twice, and were left to the next tick.
+        undone: Part of the chores' calls that failed twice; all chores are left to the next tick then. All, where no
+            run came to its chores.
         failed: Part of the calls of refreshes and timers that failed twice, and were left to another look.
         runs_at_once: Settled runs in the busiest second, each counted for as many seconds as it took.
     """
@@ -109,11 +112,18 @@ class _Bucket:
 
 @dataclass(frozen=True, order=True)
 class _Run:
-    """Where a tick's run is: before which call, after how many looks in vain, at which try of the call."""
+    """Where a tick's run is: before which call, after how many looks in vain, at which try of the call.
+
+    Attributes:
+        has_chores: Whether it has chores to do.
+        has_failed: Whether one of them was not done.
+    """
 
     stage: int = 0
     looks: int = 0
     attempt: int = 0
+    has_chores: bool = False
+    has_failed: bool = False
 
 
 class _Hour:
@@ -124,7 +134,8 @@ class _Hour:
         self._of = {call: bucket for bucket in self._buckets for call in bucket.rate.calls}
         self.runs: defaultdict[int, Counter[_Run]] = defaultdict(Counter)
         self.singles: defaultdict[int, Counter[tuple[int, str]]] = defaultdict(Counter)
-        self.missed = self.undone = self.failed = self.busiest = 0
+        self._owed: Counter[int] = Counter()
+        self.missed = self.chores = self.undone = self.failed = self.busiest = 0
 
     def go(self) -> dict[str, Use]:
         for second in range(self._seconds):
@@ -158,23 +169,41 @@ class _Hour:
     def _runs(self, second: int) -> None:
         here = self.runs.pop(second, Counter())
         self.busiest = max(self.busiest, here.total())
-        for stage, call in enumerate(self._load.tick):
-            for run in sorted(run for run in here if run.stage == stage):
+        self._make_up_for_chores(second, here)
+        deciding = len(self._load.tick)
+        for stage, call in enumerate((*self._load.tick, *self._load.chores)):
+            here_now = [run for run in here if run.stage == stage]
+            # Among those with and without chores, who comes first is chance too.
+            for run in sorted(here_now, key=lambda r: (r.looks, r.attempt, r.has_chores is (second % 2 == 0))):
+                if stage >= deciding and not run.has_chores:
+                    continue
                 runs = here.pop(run)
+                self.chores += runs if stage >= deciding and run.attempt == 0 else 0
                 granted = self._take(second, call, runs, first=run.attempt == 0)
-                here[_Run(stage + 1, run.looks)] += granted
+                here[replace(run, stage=stage + 1, attempt=0)] += granted
                 self._refused(second, here, run, runs - granted)
+        next_tick = second - (ATTEMPTS - 1) * RETRY_AFTER_S + self._load.period_s
+        self._owed[next_tick] += sum(n for run, n in here.items() if run.has_failed)
+
+    def _make_up_for_chores(self, second: int, here: Counter[_Run]) -> None:
+        """Whose chores were not done does them at its next tick; among those whose tick is now it counts as anyone."""
+        owed = self._owed.pop(second, 0)
+        taken = min(owed, here[_Run()])
+        here[_Run()] -= taken
+        here[_Run(has_chores=True)] += taken
+        if owed > taken:
+            self._owed[second + 1] += owed - taken
 
     def _refused(self, second: int, here: Counter[_Run], run: _Run, runs: int) -> None:
         if not runs:
             return
         if run.attempt + 1 < ATTEMPTS:
-            self.runs[second + RETRY_AFTER_S][_Run(run.stage, run.looks, run.attempt + 1)] += runs
-        elif run.stage >= self._load.deciding:
+            self.runs[second + RETRY_AFTER_S][replace(run, attempt=run.attempt + 1)] += runs
+        elif run.stage >= len(self._load.tick):
             self.undone += runs
-            here[_Run(run.stage + 1, run.looks)] += runs
+            here[replace(run, stage=run.stage + 1, attempt=0, has_failed=True)] += runs
         elif run.looks + 1 < MOST_TRIES:
-            self.runs[second + LOOK_AGAIN_AFTER_S][_Run(0, run.looks + 1)] += runs
+            self.runs[second + LOOK_AGAIN_AFTER_S][replace(run, stage=0, looks=run.looks + 1, attempt=0)] += runs
         else:
             self.missed += runs
 
@@ -194,16 +223,18 @@ def simulate(
         load: Of one cluster.
         rates: The quotas.
         clusters: How many.
-        aligned: All ticks come in the same second of the minute; else each at one of its own, by chance.
+        aligned: All ticks come in the same second of the minute, and those with chores in the same minute; else each
+            at one of its own, by chance.
         refreshes: The second in which each instance refresh begins, a negative one where it began before the hour.
         seconds: Of the hour.
     """
     chance = random.Random(0)  # noqa: S311 - the same each time
     hour = _Hour(load, rates, seconds)
-    phases = Counter(0 if aligned else chance.randrange(load.period_s) for _ in range(clusters))
+    cycle_s = load.period_s * load.chores_every
+    phases = Counter(0 if aligned else chance.randrange(cycle_s) for _ in range(clusters))
     for phase, ticks in phases.items():
-        for second in range(phase, seconds, load.period_s):
-            hour.runs[second][_Run()] += ticks
+        for second in range(phase % load.period_s, seconds, load.period_s):
+            hour.runs[second][_Run(has_chores=bool(load.chores) and second % cycle_s == phase)] += ticks
     for _ in range(clusters):
         for call in load.hourly:
             hour.singles[chance.randrange(min(TIMERS_SPREAD_S, seconds))][0, call] += 1
@@ -213,11 +244,10 @@ def simulate(
                 hour.singles[began + second][0, call] += 1
     ticks, calls = (sum(each.total() for each in asked.values()) for asked in (hour.runs, hour.singles))
     uses = hour.go()
-    chores = (ticks - hour.missed) * (len(load.tick) - load.deciding)
     return Outcome(
         uses=uses,
         missed=hour.missed / ticks if ticks else 0.0,
-        undone=hour.undone / chores if chores else 0.0,
+        undone=hour.undone / hour.chores if hour.chores else float(bool(ticks and load.chores)),
         failed=hour.failed / calls if calls else 0.0,
         runs_at_once=hour.busiest,
     )
@@ -232,5 +262,6 @@ def evenly(clusters: int, *, within_s: int, refresh_s: int, seconds: int = 3600)
 
 def binds_at(load: Load, rate: Rate) -> float:
     """Return the number of settled clusters whose ticks ask for all that a quota lets through."""
-    calls = sum(call in rate.calls for call in load.tick)
+    chores = sum(call in rate.calls for call in load.chores)
+    calls = sum(call in rate.calls for call in load.tick) + chores / load.chores_every
     return rate.per_s * load.period_s / calls if calls else float("inf")

@@ -25,7 +25,6 @@ from benchmarks.aws_in_memory import HOOKS, AwsInMemory, Call
 from benchmarks.counts import CountedMembers, Counts, function_log
 from etcd_aws_agent import backoff
 from etcd_aws_cluster import observability
-from etcd_aws_cluster.app.chores import Chore
 from etcd_aws_cluster.app.names import KeepNames
 from etcd_aws_cluster.app.reconcile import Reconciler
 from etcd_aws_cluster.aws.autoscaling import AutoScalingInstanceGroup
@@ -64,6 +63,9 @@ class CountedWorld(World):
         size: Desired members.
         names: Whether it has DNS names.
         boot_s: From a launch to the agent's first look.
+
+    Attributes:
+        formation: From the launch of the first members until all are in service.
     """
 
     def __init__(self, *, size: int, names: bool = False, boot_s: float = BOOT_S) -> None:
@@ -82,8 +84,9 @@ class CountedWorld(World):
         self._metrics = Metrics(namespace=METRICS_NAMESPACE, service="")
         self._controller = self._wire(names=names)
         self.clock.on_advance = self._go_on
-        self._tick()
-        self._until(self.is_as_desired)
+        with self._counting() as self.formation:
+            self._tick()
+            self._until(self.is_as_desired)
         self._pass(10 * TICK_S)
 
     # What is counted
@@ -215,6 +218,7 @@ class CountedWorld(World):
         )
         self._metrics.clear_metrics()
         telemetry = observability.Telemetry(logger=observability.logger, metrics=self._metrics, cluster="etcd")
+        desk = self._desk(group, telemetry)
         reconciler = Reconciler(
             members=CountedMembers(self.etcd, self.clock, lambda: self.counts),
             group=group,
@@ -222,16 +226,18 @@ class CountedWorld(World):
             clock=self.clock,
             policy=self.policy,
             telemetry=telemetry,
-            chores=[self._desk(group, telemetry), *([self._names()] if names else [])],
+            chores=[self._names()] if names else [],
+            errands=[desk],
         )
         return Controller(
             cluster_name="etcd",
             run=reconciler.run,
             dead_letters=DeadLetterQueue(client=_never, url="https://none", message_group="etcd"),
             telemetry=telemetry,
+            announce=desk.announce,
         )
 
-    def _desk(self, group: AutoScalingInstanceGroup, telemetry: observability.Telemetry) -> Chore:
+    def _desk(self, group: AutoScalingInstanceGroup, telemetry: observability.Telemetry) -> CertificateDesk:
         secrets_manager = self.aws.client("secretsmanager")
         return CertificateDesk(
             authorities=Authorities(
@@ -248,7 +254,7 @@ class CountedWorld(World):
             life=timedelta(hours=_DEFAULTS.tls.certificate_hours),
         )
 
-    def _names(self) -> Chore:
+    def _names(self) -> KeepNames:
         domain = Domain(name="etcd.example.internal", ttl_s=30, schemes=tuple(SERVICES), client_port=2379)
         return KeepNames(
             zone=HostedZone(client=self.aws.client("route53"), zone_id="Z1"), domain=domain, clock=self.clock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from benchmarks.quotas import HIGHER_BY_PATH, NETWORK, RATES
-from benchmarks.scale_model import DECIDING
 from benchmarks.scale_told import Told
 
 
@@ -18,7 +17,7 @@ def _things(told: Told) -> str:
     reads = next(rate for rate in RATES if "ssm:GetParameters" in rate.calls)
     first, fits = min(((n, f) for n, f in told.fits.items() if n not in NETWORK), key=lambda item: item[1])
     load, most = told.clusters[0].load, told.accounts[-1]
-    by_path = load.tick.count("ssm:GetParametersByPath")
+    by_path = load.chores.count("ssm:GetParametersByPath") / load.chores_every
     return (
         "**Things fill an account before calls do.** With a VPC of its own a cluster is one of "
         f"{told.fits['VPCs']:.0f} "
@@ -46,18 +45,14 @@ def _lost_ticks(told: Told) -> str:
 def _chores(told: Told) -> str:
     load = told.clusters[0].load
     reads = next(rate for rate in RATES if "ssm:GetParameters" in rate.calls)
-    polling = sum(call not in DECIDING for call in load.tick)
-    deciding = sum(call in reads.calls and call in DECIDING for call in load.tick)
     others = min(clusters for name, clusters in told.binding.items() if name != reads.name)
     return (
-        f"**Chores share a quota with decisions.** {polling} of a tick's {len(load.tick)} calls look for requests for "
-        "certificates, by reads of parameters as the record is. Where reads get scarce these are left "
-        "for the next tick "
-        "first, and the alarm `ChoreErrors` rings where that is so five times in a row. Without them "
-        "reads would be full "
-        f"at {reads.per_s * load.period_s / deciding:,.0f} clusters, other calls at {others:,.0f} as "
-        "before, and as many "
-        "ticks would be lost. They bring a request an answer within a minute though its event was lost."
+        "**Chores share a quota with decisions, and ask little of it.** Requests for certificates are looked for, by "
+        f"{len(load.chores)} reads of parameters as the record is one, when an event tells of one; besides each "
+        f"{load.chores_every} minutes, for an event may be lost, and in each tick while a member does not answer. "
+        "Where reads get scarce these are left for the next tick first, and the alarm `ChoreErrors` rings where that "
+        f"is so five times in a row. With them reads are full at {told.binding[reads.name]:,.0f} clusters, other calls "
+        f"at {others:,.0f}."
     )
 
 

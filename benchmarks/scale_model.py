@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 from benchmarks.account import Load
@@ -29,7 +30,10 @@ class Cluster:
 
     Attributes:
         size: Members.
-        tick: The calls of one settled tick, in order.
+        tick: The calls of most settled ticks, in order.
+        chores: What some ticks call after that.
+        chores_every: That many ticks apart.
+        formation: From the launches until all are in service.
         settled: A settled hour.
         refresh: An instance refresh.
         parameters: What it has in Parameter Store.
@@ -37,6 +41,9 @@ class Cluster:
 
     size: int
     tick: tuple[str, ...]
+    chores: tuple[str, ...]
+    chores_every: int
+    formation: Counts
     settled: Counts
     refresh: Counts
     parameters: int
@@ -46,20 +53,41 @@ class Cluster:
         """What it asks of AWS."""
         return Load(
             tick=self.tick,
-            deciding=sum(call in DECIDING for call in self.tick),
             period_s=int(TICK_S),
+            chores=self.chores,
+            chores_every=self.chores_every,
             hourly=("ssm:GetParameter",) * self.size,
-            refresh=tuple((int(call.at), call.name) for call in self.refresh.timeline),
+            refresh=_by_second(self.refresh),
         )
+
+    @property
+    def forming(self) -> Load:
+        """What it asks of AWS while it forms, once, as a refresh."""
+        return Load(tick=(), period_s=int(TICK_S), refresh=_by_second(self.formation))
+
+
+def _by_second(counts: Counts) -> tuple[tuple[int, str], ...]:
+    return tuple((int(call.at), call.name) for call in counts.timeline)
 
 
 def count(size: int, *, names: bool = False, boot_s: float = BOOT_S) -> Cluster:
     """Count one cluster."""
     world = CountedWorld(size=size, names=names, boot_s=boot_s)
     settled = world.settle(60)
-    tick = tuple(call.name for call in world.settle(1).timeline)
+    by_minute = groupby(settled.timeline, key=lambda call: call.at // TICK_S)
+    ticks = [tuple(call.name for call in calls) for _, calls in by_minute]
+    (tick, _), (looking, times) = Counter(ticks).most_common(2)
     refresh = world.refresh()
-    return Cluster(size=size, tick=tick, settled=settled, refresh=refresh, parameters=len(world.store.parameters))
+    return Cluster(
+        size=size,
+        tick=tick,
+        chores=looking[len(tick) :],
+        chores_every=len(ticks) // times,
+        formation=world.formation,
+        settled=settled,
+        refresh=refresh,
+        parameters=len(world.store.parameters),
+    )
 
 
 def things(template: Mapping[str, Any], parameters: int) -> dict[str, float]:
@@ -114,8 +142,3 @@ def calls_a_month(cluster: Cluster, *, refreshes: float) -> float:
     hours = (SECONDS_A_MONTH - refreshes * cluster.refresh.seconds) / cluster.settled.seconds
     of_hour = cluster.settled.aws.total() + cluster.size
     return hours * of_hour + refreshes * len(cluster.refresh.timeline)
-
-
-def without_polling(load: Load) -> Load:
-    """Return the load if requests for certificates were looked for only when an event tells of one."""
-    return replace(load, tick=tuple(call for call in load.tick if call in DECIDING))

@@ -26,8 +26,8 @@ class Told:
         fits: Clusters that fit, by quota of numbers.
         binding: Settled clusters that use all of it, by quota of rates.
         outcomes: By clusters, whether ticks are aligned, and whether all are refreshed within a working day.
-        app: An app's clusters, of ``app_size``, all refreshed at once.
-        polling_less: The same settled hours without the polling of requests, by clusters.
+        app: An app's clusters, ``app_size`` of them, all refreshed at once.
+        app_formed: The same while they form.
         most_without_loss: Most settled clusters of which no tick was lost: ticks spread, and all in one second.
         has: Things of one cluster.
     """
@@ -41,8 +41,8 @@ class Told:
     binding: Mapping[str, float]
     outcomes: Mapping[tuple[int, bool, bool], Outcome]
     app: Outcome
+    app_formed: Outcome
     app_size: int
-    polling_less: Mapping[int, Outcome]
     most_without_loss: Sequence[int]
     has: Mapping[str, float]
 
@@ -56,7 +56,15 @@ def raw(told: Told) -> dict[str, Any]:
     """Return every figure, as JSON can hold it."""
     return {
         "clusters": [
-            {"size": c.size, "tick": c.tick, "settled": _counts(c.settled), "refresh": _counts(c.refresh)}
+            {
+                "size": c.size,
+                "tick": c.tick,
+                "chores": c.chores,
+                "chores_every": c.chores_every,
+                "formation": _counts(c.formation),
+                "settled": _counts(c.settled),
+                "refresh": _counts(c.refresh),
+            }
             for c in told.clusters
         ],
         "things": dict(told.has),
@@ -67,7 +75,7 @@ def raw(told: Told) -> dict[str, Any]:
             for (n, aligned, refreshing), outcome in told.outcomes.items()
         ],
         "an app refreshed at once": asdict(told.app),
-        "without polling": {str(n): asdict(outcome) for n, outcome in told.polling_less.items()},
+        "an app formed at once": asdict(told.app_formed),
         "bills": {name: bill(month) for name, month in told.months.items()},
         "rates": [{**asdict(rate), "calls": sorted(rate.calls)} for rate in RATES],
         "numbers": [asdict(number) for number in NUMBERS],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -50,24 +49,32 @@ def text(told: Told) -> str:
 
 def _calls(told: Told) -> str:
     head = ["", *(f"tick, {each.size}" for each in told.clusters), *(f"refresh, {each.size}" for each in told.clusters)]
-    ticks = [Counter(each.tick) for each in told.clusters]
-    refreshes = [each.refresh for each in told.clusters]
-    names = sorted({name for counts in (*ticks, *(each.aws for each in refreshes)) for name in counts})
-    rows = [[f"`{name}`", *(str(c[name]) for c in ticks), *(str(c.aws[name]) for c in refreshes)] for name in names]
-    hosts = sorted({name for each in refreshes for name in each.hosts})
-    rows += [[f"`{name}` of hosts", *("-" for _ in ticks), *(str(c.hosts[name]) for c in refreshes)] for name in hosts]
     settled = [each.settled for each in told.clusters]
+    refreshes = [each.refresh for each in told.clusters]
+    names = sorted({name for counts in (*settled, *refreshes) for name in counts.aws})
+    rows = [
+        [f"`{name}`", *(f"{c.aws[name] / c.runs:.2g}" for c in settled), *(str(c.aws[name]) for c in refreshes)]
+        for name in names
+    ]
+    hosts = sorted({name for each in refreshes for name in each.hosts})
     rows += [
-        ["**calls to AWS**", *(f"{c.total()}" for c in ticks), *(f"{len(c.timeline):,}" for c in refreshes)],
+        [f"`{name}` of hosts", *("-" for _ in settled), *(str(c.hosts[name]) for c in refreshes)] for name in hosts
+    ]
+    rows += [
+        [
+            "**calls to AWS**",
+            *(f"{c.aws.total() / c.runs:.2g}" for c in settled),
+            *(f"{len(c.timeline):,}" for c in refreshes),
+        ],
         [
             "reads of a member",
             *_per_run(settled, lambda c: c.etcd["read"]),
             *(f"{c.etcd['read']:,}" for c in refreshes),
         ],
-        ["runs of the function", *("1" for _ in ticks), *(f"{c.runs}" for c in refreshes)],
+        ["runs of the function", *("1" for _ in settled), *(f"{c.runs}" for c in refreshes)],
         ["messages", *_per_run(settled, lambda c: c.messages), *(f"{c.messages}" for c in refreshes)],
         ["log, bytes", *_per_run(settled, lambda c: c.log_bytes), *(f"{c.log_bytes:,}" for c in refreshes)],
-        ["seconds", *("-" for _ in ticks), *(f"{c.seconds:.0f}" for c in refreshes)],
+        ["seconds", *("-" for _ in settled), *(f"{c.seconds:.0f}" for c in refreshes)],
     ]
     return table(head, rows)
 
@@ -81,7 +88,9 @@ def _of_booting(told: Told) -> str:
     zone = told.named.settled.aws["route53:ListResourceRecordSets"]
     changes = sum(calls for name, calls in told.named.refresh.aws.items() if name.startswith("route53:"))
     return (
-        "A settled tick calls neither Secrets Manager nor KMS: the CA is read at a cold start, and remembered. "
+        f"Each {told.clusters[0].chores_every} minutes a tick looks for requests for certificates, which is "
+        f"{len(told.clusters[0].chores)} calls more. A settled tick calls neither Secrets Manager nor KMS: the CA is "
+        "read at a cold start, and remembered. "
         f"DNS names add {zone} calls an hour to Route 53, and {changes} in a refresh of three. Each host reads one "
         "parameter an hour: is its certificate due? Where hosts take "
         f"{SLOW_BOOT_S:.0f} s to boot instead of {BOOT_S:.0f} s, a refresh of three makes {slow:,} calls instead of "
@@ -126,8 +135,6 @@ def _ticks(told: Told) -> str:
         for aligned, ticks in ((False, "spread over the minute"), (True, "all in one second"))
         for refreshing, what in ((False, "settled"), (True, "all refreshed within 8 h"))
     ]
-    polling_less = (_lost(told.polling_less[n]) for n in told.accounts)
-    rows.append(["spread, settled, if requests were looked for only when an event tells of one", *polling_less])
     return table(head, rows)
 
 
@@ -139,13 +146,15 @@ def _of_app(told: Told) -> str:
     spread, aligned = told.most_without_loss
     reads, writes = (next(rate.name for rate in RATES if call in rate.calls) for call in (_READ, _WRITE))
     at_once = told.outcomes[_SOME, True, False].uses[reads].throttled
-    of_app = told.app.uses[writes]
+    of_app, of_forming = told.app.uses[writes], told.app_formed.uses[reads]
     return (
         f"Of the sizes in the picture {spread:,} settled clusters is the largest that loses no tick with ticks spread, "
         f"{aligned:,} with all in one second. Of {_SOME} in one second {at_once:.0%} of the tries at Parameter Store's "
         f"reads are refused, and all get through by trying again. An app's {told.app_size} clusters, refreshed at the "
         f"same time, have {of_app.throttled:.0%} of their tries at PutParameter refused; {told.app.failed:.1%} of the "
-        "calls are refused twice, which the run's next look, 2 s later, makes good."
+        "calls are refused twice, which the run's next look, 2 s later, makes good. While they form, within a minute "
+        f"and by hosts that all boot for {BOOT_S:.0f} s, the busiest second has {of_forming.peak} tries at reads, and "
+        f"{of_forming.throttled:.0%} of all are refused."
     )
 
 
@@ -185,8 +194,7 @@ def _of_metrics(told: Told) -> str:
         f"What is watched costs more than what runs: metrics, dashboard and alarms are "
         f"{(items['metrics'] + items['dashboard'] + items['alarms']) / sum(items.values()):.0%} of it; runs, messages, "
         f"traces and logs are ${least:.2f}. Of {settled.metrics} metrics {settled.metrics - shown} have an alarm, the "
-        f"other {shown} are for the dashboard: both together are ${saved:.2f}, of which `etcd:dashboard=false` saves "
-        f"${PRICES['dashboard'].dollars:.2f}."
+        f"other {shown} are for the dashboard: both together are ${saved:.2f}, which `etcd:dashboard=false` saves."
     )
 
 

@@ -33,7 +33,7 @@ class AlarmSpec:
 
     name: str
     says: str
-    metric: cloudwatch.IMetric
+    metric: cloudwatch.Metric
     threshold: float = 1
     of: int = 1
     needed: int | None = None

@@ -12,6 +12,7 @@ from infra.alarms import AlarmSpec, alarm_specs
 from infra.controller import Controller
 from infra.dashboard import dashboard_rows
 from infra.metrics import ClusterMetrics
+from infra.names import METRICS_NAMESPACE
 from infra.settings import Settings
 
 
@@ -25,13 +26,18 @@ class Monitoring(Construct):
         super().__init__(scope, construct_id)
         self._settings = settings
         metrics = ClusterMetrics(settings, controller)
-        alarms = [self._alarm(spec) for spec in alarm_specs(settings, metrics)]
+        specs = alarm_specs(settings, metrics)
+        alarms = [self._alarm(spec) for spec in specs]
         for topic in self._topics():
             for alarm in alarms:
                 alarm.add_alarm_action(actions.SnsAction(topic))
                 alarm.add_ok_action(actions.SnsAction(topic))
         if settings.monitoring.dashboard:
             cloudwatch.Dashboard(self, "Dashboard", widgets=dashboard_rows(settings, metrics, alarms))
+        else:
+            # What nobody is shown is not paid for: each metric has its price.
+            read = sorted({s.metric.metric_name for s in specs if s.metric.namespace == METRICS_NAMESPACE})
+            controller.function.add_environment("PUBLISHED_METRICS", ",".join(read))
 
     def _alarm(self, spec: AlarmSpec) -> cloudwatch.Alarm:
         return cloudwatch.Alarm(

@@ -54,7 +54,8 @@ class World:
 
     Attributes:
         boots: Whether hosts get as far as starting their agent.
-        chores: What the controller does besides.
+        chores: What the controller does besides, at looks at AWS.
+        errands: What it does besides, at any look.
         certificates: When the controller's own end.
     """
 
@@ -67,6 +68,7 @@ class World:
         self.policy = policy or Policy()
         self.boots: dict[InstanceId, bool] = {}
         self.chores: Sequence[Chore] = ()
+        self.errands: Sequence[Chore] = ()
         self.certificates = CertificateEnds()
         self.clock.on_advance = self.let_hosts_act
 
@@ -81,6 +83,7 @@ class World:
             policy=self.policy,
             telemetry=self.telemetry,
             chores=self.chores,
+            errands=self.errands,
             certificates=lambda: self.certificates,
         )
         try:

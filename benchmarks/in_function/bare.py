@@ -24,6 +24,7 @@ def main() -> None:
     asked, ticks = json.loads(Path(sys.argv[1]).read_text()), int(sys.argv[3])
     clients = importlib.import_module("needs").clients()  # beside this script
     tick(asked, clients)
+    requests_for_certificates(asked, clients)  # ours looks for them at its first tick, and then each five minutes
     later = []
     for _ in range(ticks):
         cpu_s, wall_s = time.process_time(), time.perf_counter()
@@ -41,6 +42,10 @@ def tick(asked: dict[str, Any], clients: dict[str, Any]) -> None:
     list(pages.paginate(Filters=[{"Name": "instance-id", "Values": ids}]))
     with ThreadPoolExecutor(max_workers=32) as pool:
         list(pool.map(lambda url: ask(url, asked["tls"]), asked["members"]))
+
+
+def requests_for_certificates(asked: dict[str, Any], clients: dict[str, Any]) -> None:
+    """Look for them, where members have certificates."""
     for who in ("certificate-requests", "client-certificate-requests") if asked["path"] else ():
         requested = clients["ssm"].get_paginator("get_parameters_by_path")
         list(requested.paginate(Path=f"{asked['path']}/{who}"))

@@ -21,7 +21,10 @@ def after_failures(failures: int, fraction: float) -> float:
 
 def between_looks_of_member(waited_s: float, fraction: float) -> float:
     """Return the seconds between looks: few hosts, and the forming of a cluster waits for the last of them."""
-    return _soon(waited_s, fraction, longest_s=0.2) if waited_s < MEMBER_FAST_PHASE_S else 2.0 + 3.0 * fraction
+    if waited_s >= MEMBER_FAST_PHASE_S:
+        return 2.0 + 3.0 * fraction
+    # What comes is seen late by a part of the wait.
+    return min(max(waited_s / 8, SHORTEST_S), 0.2) * (1.0 + 0.5 * fraction)
 
 
 def between_looks_of_proxy(
@@ -45,8 +48,13 @@ def between_looks_of_proxy(
 
 
 def between_looks_for_certificate(waited_s: float, fraction: float) -> float:
-    """Return the seconds between looks at the controller's answer, which takes seconds where all is well."""
-    return _soon(waited_s, fraction, longest_s=0.3) if waited_s < CERTIFICATE_FAST_PHASE_S else 2.0 + 3.0 * fraction
+    """Return the seconds between looks at the controller's answer, which takes up to 2 s where all is well.
+
+    The hosts of a cluster boot together, and ask together: what they read is most of what forming a cluster reads.
+    """
+    if waited_s >= CERTIFICATE_FAST_PHASE_S:
+        return 2.0 + 3.0 * fraction
+    return min(max(waited_s / 2, 2 * SHORTEST_S), 1.0) * (1.0 + 0.5 * fraction)
 
 
 def before_asking_again(asked: int, fraction: float) -> float:
@@ -54,8 +62,3 @@ def before_asking_again(asked: int, fraction: float) -> float:
     return (0.5 + 0.5 * fraction) * min(
         LONGEST_BETWEEN_REQUESTS_S, SHORTEST_BETWEEN_REQUESTS_S * 2.0 ** min(asked - 1, 10)
     )
-
-
-def _soon(waited_s: float, fraction: float, *, longest_s: float) -> float:
-    """Return an eighth of what was waited, and up to half as much again: what comes is seen late by a part of that."""
-    return min(max(waited_s / 8, SHORTEST_S), longest_s) * (1.0 + 0.5 * fraction)

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from . import wiring
 from .core.errors import AwsError, GroupGoneError, RecordError
 from .core.telemetry import Metric
-from .events import Ignored, MalformedMessageError, Trigger, parse_message
+from .events import Ignored, MalformedMessageError, ParameterChange, Trigger, parse_message
 from .observability import logger, metrics, tracer
 from .wiring import Controller
 
@@ -56,6 +56,8 @@ def respond(event: SQSEvent, controller: Controller, time_left: Callable[[], flo
     processor.raise_on_entire_batch_failure = False  # a message that cannot be put aside must not keep us from looking
     try:
         answer = process_partial_response(event=event.raw_event, record_handler=take, processor=processor)
+        if any(isinstance(t, ParameterChange) for t in triggers):
+            controller.announce()
         if answer["batchItemFailures"] or not all(isinstance(t, Ignored) for t in triggers):
             _look(controller, time_left)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
@@ -39,11 +39,23 @@ _UNITS: Mapping[Metric, MetricUnit] = {
 
 
 class Telemetry:
-    """The port Telemetry on Powertools: one log line for each decision, one value of each metric for each run."""
+    """The port Telemetry on Powertools: one log line for each decision, one value of each metric for each run.
 
-    def __init__(self, *, logger: Logger, metrics: Metrics, cluster: str) -> None:
+    Args:
+        published: What becomes a metric, which costs; the values of others are in the same line of the log.
+    """
+
+    def __init__(
+        self,
+        *,
+        logger: Logger,
+        metrics: Metrics,
+        cluster: str,
+        published: Collection[Metric] = frozenset(Metric),
+    ) -> None:
         self._logger = logger
         self._metrics = metrics
+        self._published = published
         self._metrics.set_default_dimensions(cluster=cluster)
         self._values = dict(_COUNTS)
 
@@ -66,5 +78,8 @@ class Telemetry:
     def publish(self) -> None:
         """Hand this run's values to Powertools, which prints them when the handler returns."""
         for metric, value in self._values.items():
-            self._metrics.add_metric(name=metric.value, unit=_UNITS.get(metric, MetricUnit.Count), value=value)
+            if metric in self._published:
+                self._metrics.add_metric(name=metric.value, unit=_UNITS.get(metric, MetricUnit.Count), value=value)
+            else:
+                self._metrics.add_metadata(key=metric.value, value=float(value))
         self._values = dict(_COUNTS)

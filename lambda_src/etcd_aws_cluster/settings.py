@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .core.dns import SERVICES, Domain
 from .core.errors import SettingError
 from .core.policy import Policy
+from .core.telemetry import Metric
 
 _SECOND = timedelta(seconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -64,6 +65,7 @@ class Settings(NamedTuple):
         etcd_user_secret: ARN of the secret with username and password; empty where etcd has no users.
         dns_zone_id: Of the hosted zone that has the cluster's names; empty where it has none.
         domain: Where the names are; None where there are none.
+        published_metrics: Those that somebody reads; the values of others are only logged.
     """
 
     cluster_name: str
@@ -83,6 +85,7 @@ class Settings(NamedTuple):
     group_is_attached: bool
     dns_zone_id: str = ""
     domain: Domain | None = None
+    published_metrics: frozenset[Metric] = frozenset(Metric)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -111,6 +114,7 @@ class Settings(NamedTuple):
             group_is_attached=read.text("GROUP_IS_ATTACHED", "true|false", default="false") == "true",
             dns_zone_id=read.text("DNS_ZONE_ID", r"|Z[A-Z0-9]{1,31}", default=""),
             domain=_domain(read, policy.client_port),
+            published_metrics=_metrics(read),
         )
         if settings.domain and not settings.dns_zone_id:
             read.problem("DNS_ZONE_ID", settings.dns_zone_id, "the id of the zone that DNS_ZONE_NAME names")
@@ -168,6 +172,13 @@ def _domain(read: _Reader, client_port: int) -> Domain | None:
         schemes=tuple(s for s in SERVICES if s in schemes),
         client_port=client_port,
     )
+
+
+def _metrics(read: _Reader) -> frozenset[Metric]:
+    """Those that are named; all where none is."""
+    one = "|".join(Metric)
+    names = read.text("PUBLISHED_METRICS", rf"|({one})(,({one}))*", default="").split(",")
+    return frozenset(m for m in Metric if m in names) or frozenset(Metric)
 
 
 class _Reader:

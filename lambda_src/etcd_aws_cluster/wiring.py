@@ -66,17 +66,23 @@ class SystemClock:
         time.sleep(seconds)
 
 
+def _nobody_answers() -> None:
+    """Take no note of a request for a certificate: this controller issues none."""
+
+
 class Controller(NamedTuple):
     """What the handler needs.
 
     Attributes:
         run: Looks at the cluster and does what is to be done until nothing is left, or the time (in seconds) is.
+        announce: Takes note that somebody asks for a certificate, before a run.
     """
 
     cluster_name: str
     run: Callable[[Callable[[], float]], RunReport]
     dead_letters: DeadLetterQueue
     telemetry: Telemetry
+    announce: Callable[[], None] = _nobody_answers
 
 
 @functools.cache
@@ -92,7 +98,9 @@ def controller() -> Controller:
 
 def build(settings: Settings, session: boto3.session.Session) -> Controller:
     """Put a controller together; nothing is called yet."""
-    telemetry = Telemetry(logger=logger, metrics=metrics, cluster=settings.cluster_name)
+    telemetry = Telemetry(
+        logger=logger, metrics=metrics, cluster=settings.cluster_name, published=settings.published_metrics
+    )
     cluster = reach(settings, session, telemetry)
     etcd = cluster.etcd
     reconciler = Reconciler(
@@ -105,7 +113,8 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
         pace=Pace(etcd=settings.etcd_poll_interval, aws=settings.aws_poll_interval, reserve=settings.run_reserve),
         quota_bytes=settings.etcd_quota_bytes,
         chores=[*cluster.chores, *_chores(settings, session)],
-        certificates=cluster.certificates,
+        errands=cluster.pki.errands,
+        certificates=cluster.pki.ends,
     )
 
     def run(time_left: Callable[[], float]) -> RunReport:
@@ -121,21 +130,36 @@ def build(settings: Settings, session: boto3.session.Session) -> Controller:
             message_group=settings.cluster_name,
         ),
         telemetry=telemetry,
+        announce=cluster.pki.announce,
     )
 
 
-class Cluster(NamedTuple):
-    """What reaches one cluster: its group, its record, its members; and what keeps its certificates.
+class Pki(NamedTuple):
+    """What certificates need.
 
     Attributes:
-        certificates: Tells when those end that the controller itself has.
+        tls: What etcd is asked with.
+        ends: Tells when those end that the controller itself has.
+        chores: Look after certificates that there are.
+        errands: Issue certificates, where they are the controller's to issue.
+        announce: Takes note that somebody asks for one.
     """
+
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    ends: Callable[[], CertificateEnds] = CertificateEnds
+    chores: Sequence[Chore] = ()
+    errands: Sequence[Chore] = ()
+    announce: Callable[[], None] = _nobody_answers
+
+
+class Cluster(NamedTuple):
+    """What reaches one cluster: its group, its record, its members; and what keeps its certificates."""
 
     group: AutoScalingInstanceGroup
     store: SsmRecordStore
     etcd: EtcdClient
+    pki: Pki
     chores: Sequence[Chore]
-    certificates: Callable[[], CertificateEnds]
 
 
 def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemetry) -> Cluster:
@@ -166,15 +190,9 @@ def reach(settings: Settings, session: boto3.session.Session, telemetry: Telemet
             tls=pki.tls,
             login=Login((lambda: parse_user(user_secret, secrets.read(user_secret))) if user_secret else None),
         ),
+        pki=pki,
         chores=(*pki.chores, *([watch] if settings.group_is_attached else ())),
-        certificates=pki.ends,
     )
-
-
-class _Pki(NamedTuple):
-    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
-    ends: Callable[[], CertificateEnds] = CertificateEnds
-    chores: Sequence[Chore] = ()
 
 
 def _pki(
@@ -185,10 +203,10 @@ def _pki(
     ssm: SSMClient,
     secrets: SecretReader,
     secrets_manager: Callable[[], SecretsManagerClient],
-) -> _Pki:
+) -> Pki:
     """Put together what certificates need; without them its library is not even loaded."""
     if settings.pki.kind == "off":
-        return _Pki()
+        return Pki()
     from .pki import identity  # noqa: PLC0415 - see above
 
     clock, pki = SystemClock(), settings.pki
@@ -196,7 +214,7 @@ def _pki(
         given = identity.ClientIdentity(
             lambda: identity.given_material(pki.source, secrets.read(pki.source), clock.now()), now=clock.now
         )
-        return _Pki(tls=given, ends=given.ends)
+        return Pki(tls=given, ends=given.ends)
     from .pki.authorities import Authorities  # noqa: PLC0415
     from .pki.desk import CertificateDesk  # noqa: PLC0415
     from .pki.ended import EndedCertificates  # noqa: PLC0415
@@ -217,10 +235,11 @@ def _pki(
         host_role=pki.host_role,
         life=pki.certificate_life,
         cluster_names=pki.cluster_names,
+        longest_pause=settings.aws_poll_interval,
     )
     issued = identity.ClientIdentity(functools.partial(identity.issued_material, authorities, clock.now), now=clock.now)
     ended = EndedCertificates(tray=tray, clock=clock, telemetry=telemetry)
-    return _Pki(tls=issued, ends=issued.ends, chores=(desk, ended))
+    return Pki(tls=issued, ends=issued.ends, chores=(ended,), errands=(desk,), announce=desk.announce)
 
 
 def _chores(settings: Settings, session: boto3.session.Session) -> list[Chore]:

@@ -69,20 +69,16 @@ def test_the_plain_list_is_published_for_people(deployed: Deployed) -> None:
     assert {pair.split("=")[0] for pair in text.split(",")} == set(deployed.lab.instances())
 
 
-def test_a_settled_tick_makes_at_most_five_aws_calls(deployed: Deployed) -> None:
+def test_a_settled_tick_makes_three_aws_calls(deployed: Deployed) -> None:
     deployed.tick()
-    before = deployed.calls()
-    report = deployed.tick()
-    assert report["decision"] == "Settled"
-    made = deployed.calls() - before
-    mine = {name: n for name, n in made.items() if name.split(":")[0] in {"autoscaling", "ec2", "ssm"}}
-    assert sum(mine.values()) <= 5, mine
-    assert set(mine) == {
-        "autoscaling:DescribeAutoScalingGroups",
-        "ec2:DescribeInstances",
-        "ssm:GetParameters",
-        "ssm:GetParametersByPath",
-    }
+    made = []
+    for _ in range(2):  # one of them may be the one in five minutes that looks for requests for certificates
+        before = deployed.calls()
+        assert deployed.tick()["decision"] == "Settled"
+        calls = deployed.calls() - before
+        made.append({name: n for name, n in calls.items() if name.split(":")[0] in {"autoscaling", "ec2", "ssm"}})
+    needed = ("autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances", "ssm:GetParameters")
+    assert dict.fromkeys(needed, 1) in made, made
 
 
 @pytest.mark.parametrize(

@@ -237,8 +237,14 @@ def test_every_graph_has_a_title_and_every_line_a_label(with_tls: Template) -> N
         assert all(options.get("label") for options in shown)
 
 
-def test_a_dashboard_can_be_done_without() -> None:
-    assert not of_type(synthesize({"etcd:dashboard": "false"}), "AWS::CloudWatch::Dashboard")
+def test_a_dashboard_can_be_done_without_and_then_only_metrics_of_alarms_are_published(with_tls: Template) -> None:
+    without = synthesize(HTTPS | {"etcd:dashboard": "false"})
+    assert not of_type(without, "AWS::CloudWatch::Dashboard")
+    read = {alarm["MetricName"] for alarm in alarms(without).values() if alarm["Namespace"] == "EtcdAwsCluster"}
+    published = function(without, HANDLER)["Environment"]["Variables"]["PUBLISHED_METRICS"]
+    assert set(published.split(",")) == read
+    assert len(Metric) - len(read) == 10  # as the setting says
+    assert "PUBLISHED_METRICS" not in function(with_tls, HANDLER)["Environment"]["Variables"]
 
 
 def test_the_picture_in_the_documentation_is_of_the_dashboard_as_it_is_now() -> None:

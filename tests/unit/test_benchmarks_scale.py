@@ -10,10 +10,10 @@ from benchmarks.account import Load, binds_at, evenly, simulate
 from benchmarks.counted import CountedWorld
 from benchmarks.prices import PRICES, Month, Price, bill, bill_of, tiered
 from benchmarks.quotas import NUMBERS, RATES, Number, Rate
-from benchmarks.scale_model import DECIDING, Cluster, count, things, without_polling
+from benchmarks.scale_model import DECIDING, Cluster, count, things
 
 READS = Rate(name="reads", calls=frozenset({"a", "b"}), per_s=2, burst=2, source="-")
-LOAD = Load(tick=("a", "c", "b"), deciding=2, period_s=10)
+LOAD = Load(tick=("a", "c"), period_s=10, chores=("b",))
 MONTH = Month(
     metrics=10,
     alarms=2,
@@ -37,16 +37,15 @@ def three() -> Cluster:
 # -- counting -----------------------------------------------------------------------------------------------------
 
 
-def test_a_settled_tick_reads_its_record_its_group_and_its_instances_once_and_looks_for_requests(
-    three: Cluster,
-) -> None:
-    assert three.tick == (
-        "ssm:GetParameters",
-        "autoscaling:DescribeAutoScalingGroups",
-        "ec2:DescribeInstances",
-        "ssm:GetParametersByPath",
-        "ssm:GetParametersByPath",
-    )
+def test_a_settled_tick_reads_its_record_its_group_and_its_instances_once(three: Cluster) -> None:
+    assert three.tick == ("ssm:GetParameters", "autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances")
+    assert set(three.tick) == DECIDING
+
+
+def test_each_five_minutes_a_tick_looks_for_requests_after_what_its_decision_needs(three: Cluster) -> None:
+    assert three.chores == ("ssm:GetParametersByPath",) * 2
+    assert three.chores_every == 5
+    assert three.settled.aws["ssm:GetParametersByPath"] == 12 * 2 + 1  # hourly: which certificates are there
 
 
 def test_settled_ticks_write_nothing_and_read_each_member_once(three: Cluster) -> None:
@@ -82,7 +81,7 @@ def test_names_cost_a_call_each_ten_minutes() -> None:
 
 def test_what_is_counted_is_what_the_quotas_are_of(three: Cluster) -> None:
     limited = frozenset[str]().union(*(rate.calls for rate in RATES))
-    assert set(three.tick) <= limited
+    assert {*three.tick, *three.chores} <= limited
     # AWS tells no rate of these.
     assert set(three.refresh.aws) - limited == {"ssm:DeleteParameter", "ssm:GetParameterHistory"}
 
@@ -123,6 +122,16 @@ def test_a_chore_that_is_refused_does_not_lose_the_tick() -> None:
     assert (outcome.missed, outcome.undone) == (0, 1)
 
 
+def test_chores_are_done_by_each_of_so_many_ticks_and_one_that_was_refused_is_due_again_at_the_next() -> None:
+    load = Load(tick=("c",), period_s=10, chores=("b",), chores_every=5)
+    plenty = Rate(name="plenty", calls=frozenset({"b"}), per_s=100, burst=100, source="-")
+    scarce = replace(plenty, per_s=0.01, burst=0.01)
+    assert simulate(load, [plenty], clusters=1, aligned=True, seconds=100).uses["plenty"].mean * 100 == 2
+    refused = simulate(load, [scarce], clusters=1, aligned=True, seconds=100)
+    assert refused.undone == 1
+    assert refused.uses["plenty"].mean * 100 == 10
+
+
 def test_aligned_ticks_are_all_there_at_once_and_spread_ones_are_not() -> None:
     aligned, spread = (simulate(LOAD, [], clusters=100, aligned=each, seconds=20) for each in (True, False))
     assert aligned.runs_at_once == 100
@@ -144,7 +153,8 @@ def test_refreshes_are_counted_with_those_that_began_before() -> None:
 
 def test_a_rate_binds_where_ticks_ask_for_all_of_it() -> None:
     assert binds_at(LOAD, READS) == 10  # two calls of each in ten seconds
-    assert binds_at(without_polling(LOAD), READS) == float("inf")
+    assert binds_at(replace(LOAD, chores_every=4), READS) == 16
+    assert binds_at(replace(LOAD, tick=("c",), chores=()), READS) == float("inf")
 
 
 @pytest.mark.parametrize(("per_s", "burst"), [(0, 0), (-1, 5), (5, 1)])
@@ -208,8 +218,3 @@ def test_metrics_become_cheaper_and_the_rest_does_not() -> None:
 def test_a_price_of_nothing_is_noticed() -> None:
     with pytest.raises(ValueError, match="alarm"):
         Price(of="alarm", dollars=0, source="-")
-
-
-def test_what_a_decision_needs_is_asked_before_any_chore(three: Cluster) -> None:
-    assert three.load.deciding == 3
-    assert set(three.tick[:3]) == DECIDING

@@ -32,8 +32,8 @@ from tests.fakes.fake_store import FakeStore
 from tests.unit.aws.stubs import SESSION, scripted
 
 EVENTS = Path(__file__).parents[1] / "events"
-LAUNCH, TICK, TEST_NOTIFICATION = (
-    (EVENTS / f"{name}.json").read_text() for name in ("launch", "scheduled", "test_notification")
+LAUNCH, TICK, TEST_NOTIFICATION, CHANGE = (
+    (EVENTS / f"{name}.json").read_text() for name in ("launch", "scheduled", "test_notification", "parameter_change")
 )
 FOREIGN = LAUNCH.replace('"AutoScalingGroupName": "etcd"', '"AutoScalingGroupName": "other"')
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/etcd-dead.fifo"
@@ -154,6 +154,27 @@ def test_what_does_not_concern_us_makes_nobody_look_and_is_logged_with_its_reaso
         "ignored: the group 'other' is not ours",
         "ignored: a test notification",
     ]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "announced"), [((TICK, LAUNCH), ["run"]), ((TICK, CHANGE, CHANGE), ["announced", "run"])]
+)
+def test_a_request_for_a_certificate_is_announced_before_the_run(
+    function: Function, bodies: tuple[str, ...], announced: list[str]
+) -> None:
+    happened: list[str] = []
+    run = function.controller.run
+
+    def run_and_note(time_left: Callable[[], float]) -> RunReport:
+        happened.append("run")
+        return run(time_left)
+
+    function.when_running(run_and_note)
+    function.controller = function.controller._replace(announce=lambda: happened.append("announced"))
+
+    assert function.given(*bodies) == []
+
+    assert happened == announced
 
 
 def test_a_malformed_message_is_put_aside_and_holds_nothing_up(function: Function) -> None:

@@ -9,6 +9,7 @@ import pytest
 from etcd_aws_cluster.core.dns import Domain
 from etcd_aws_cluster.core.errors import SettingError
 from etcd_aws_cluster.core.policy import Policy
+from etcd_aws_cluster.core.telemetry import Metric
 from etcd_aws_cluster.settings import Settings
 
 REQUIRED = {
@@ -216,3 +217,15 @@ def test_a_zone_that_cannot_be_one_is_refused(name: str, value: str) -> None:
 def test_a_zone_has_both_an_id_and_a_name() -> None:
     with pytest.raises(SettingError, match="DNS_ZONE_ID is ''"):
         Settings.from_environ(REQUIRED | {"DNS_ZONE_NAME": "example.internal"})
+
+
+def test_all_metrics_are_published_unless_some_are_named() -> None:
+    assert Settings.from_environ(REQUIRED).published_metrics == set(Metric)
+    named = Settings.from_environ(REQUIRED | {"PUBLISHED_METRICS": "QuorumLost,Tick"}).published_metrics
+    assert named == {Metric.TICK, Metric.QUORUM_LOST}
+
+
+@pytest.mark.parametrize("names", ["Ticks", "Tick,", "Tick Voters"])
+def test_metrics_that_there_are_not_are_refused(names: str) -> None:
+    with pytest.raises(SettingError, match="PUBLISHED_METRICS is "):
+        Settings.from_environ(REQUIRED | {"PUBLISHED_METRICS": names})

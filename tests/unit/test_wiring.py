@@ -12,9 +12,11 @@ import botocore.session
 import pytest
 
 from etcd_aws_cluster.aws.session import new_session
+from etcd_aws_cluster.pki.desk import CertificateDesk
 from etcd_aws_cluster.settings import Settings
-from etcd_aws_cluster.wiring import SystemClock, build
+from etcd_aws_cluster.wiring import SystemClock, build, reach
 from tests.unit.test_settings import ARN, AUTOMATIC, REQUIRED
+from tests.world import RecordingTelemetry
 
 
 @pytest.fixture
@@ -74,6 +76,14 @@ print([name for name in sys.modules if name.startswith(("etcd_aws_cluster.pki", 
         check=False,
     )
     assert ran.stdout.strip() == "[]", ran.stderr
+
+
+def test_a_request_is_announced_to_whoever_answers_it(session: tuple[boto3.session.Session, list[str]]) -> None:
+    telemetry = RecordingTelemetry()
+    pki = reach(Settings.from_environ(REQUIRED | AUTOMATIC), session[0], telemetry).pki  # type: ignore[arg-type]
+    (desk,) = pki.errands
+    assert isinstance(desk, CertificateDesk)
+    assert pki.announce == desk.announce
 
 
 def test_the_system_clock_does_not_go_back() -> None:

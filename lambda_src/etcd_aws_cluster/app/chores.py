@@ -18,7 +18,7 @@ class Chore(Protocol):
         """What it is called in logs."""
 
     def run(self, view: View) -> None:
-        """Do what the view gives reason to; called at each look at AWS, and again at the end of a run.
+        """Do what the view gives reason to; called at looks (``Reconciler``).
 
         Raises:
             ClusterError: It did not work; it is tried again at the next look.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from ..core.model import LAUNCHING, POOL, Group, InstanceId, Transition
+from ..core.model import LAUNCHING, POOL, Group, InstanceId, Reading, Transition
 from ..core.policy import Policy
 from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore, Stored
 from ..core.record import Record, RecordState
 from ..core.view import View, owner_of
+
+_MEANWHILE_S = 0.1
 
 LifecycleAction = tuple[InstanceId, Transition]
 
@@ -66,26 +68,26 @@ class Observer:
         self._hosts_up: frozenset[InstanceId] = frozenset()
         self._owners: set[InstanceId] = set()
 
-    def look(self) -> View:
+    def look(self, meanwhile: Callable[[View], None] = lambda _: None) -> View:
         """Return what is so now.
+
+        Args:
+            meanwhile: Called, again and again, with what is known while members let us wait: an etcd that starts
+                answers when it has a quorum, and not before.
 
         Raises:
             AwsError: The group or the record could not be read. Nothing is decided without them.
         """
         group, stored = self._look_at_aws()
-        readings = tuple(self._executor.map(self._members.read, endpoints(group, stored.record, self._policy)))
-        view = View(
-            observed_at=self._clock.now(),
-            group=group,
-            stored=stored,
-            readings=readings,
-            completed=frozenset(self.memory.completed | self.memory.failed),
-            abandoned=frozenset(self.memory.abandoned),
-            transfer_failed=self.memory.transfer_failed,
-            hosts_up=self._hosts_up,
-        )
+        asked = {
+            each: self._executor.submit(self._members.read, each)
+            for each in endpoints(group, stored.record, self._policy)
+        }
+        while wait(asked.values(), timeout=_MEANWHILE_S).not_done:
+            meanwhile(self._view(group, stored, asked))
+        view = self._view(group, stored, asked)
         self._owners |= set(_owners(view))
-        return view if all(r.supports_learners for r in readings) else self._with_hosts(view)
+        return view if all(r.supports_learners for r in view.readings) else self._with_hosts(view)
 
     def note(self, change: Callable[[Stored], Stored]) -> None:
         """Take over what was just written, so that the next look needs no call for it."""
@@ -108,6 +110,20 @@ class Observer:
         self.memory.failed.clear()
         self.is_fresh = True
         return self._seen
+
+    def _view(self, group: Group, stored: Stored, asked: Mapping[str, Future[Reading]]) -> View:
+        readings = {endpoint: future.result() for endpoint, future in asked.items() if future.done()}
+        return View(
+            observed_at=self._clock.now(),
+            group=group,
+            stored=stored,
+            readings=tuple(readings.values()),
+            completed=frozenset(self.memory.completed | self.memory.failed),
+            abandoned=frozenset(self.memory.abandoned),
+            transfer_failed=self.memory.transfer_failed,
+            hosts_up=self._hosts_up,
+            asked=frozenset(asked.keys() - readings),
+        )
 
     def _with_hosts(self, view: View) -> View:
         """Ask whether newcomers' hosts are up: only a cluster without learners needs to know."""

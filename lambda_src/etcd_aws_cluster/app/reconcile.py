@@ -59,6 +59,9 @@ class Reconciler:
     """Brings one cluster closer to what its group wants.
 
     Args:
+        chores: Done at each look at AWS, and again at the end of a run.
+        errands: Done at each look, and while a look lasts; each knows by itself when it is time.
+        quota_bytes: Of etcd's database, for members that do not tell theirs.
         certificates: Tells, at the end of a run, when the controller's own end.
     """
 
@@ -73,6 +76,7 @@ class Reconciler:
         telemetry: Telemetry,
         pace: Pace | None = None,
         chores: Sequence[Chore] = (),
+        errands: Sequence[Chore] = (),
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
         certificates: Callable[[], CertificateEnds] = lambda: NO_CERTIFICATES,
     ) -> None:
@@ -84,6 +88,7 @@ class Reconciler:
         self._telemetry = telemetry
         self._pace = pace or Pace()
         self._chores = chores
+        self._errands = errands
         self._quota_bytes = quota_bytes
         self._certificates = certificates
 
@@ -123,7 +128,8 @@ class Reconciler:
         while True:
             began = self._clock.monotonic()
             try:
-                view = observer.look()
+                view = observer.look(self._run_errands)
+                self._run_errands(view)
                 if observer.is_fresh:
                     do_chores(self._chores, view, self._telemetry)
                 decision = plan(view, self._policy)
@@ -150,6 +156,9 @@ class Reconciler:
             if pause is None or time_left() <= (self._pace.reserve + pause).total_seconds():
                 return self._end(view, decision, steps, time_left)
             self._clock.sleep(pause.total_seconds())
+
+    def _run_errands(self, view: View) -> None:
+        do_chores(self._errands, view, self._telemetry)
 
     def _has_time_for_another(self, began: float, time_left: Callable[[], float]) -> bool:
         """Whether a try that takes as long as the failed one did would end before the reserve."""

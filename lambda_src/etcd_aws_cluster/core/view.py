@@ -38,6 +38,7 @@ class View:
         abandoned: Instances whose launch this run has abandoned.
         transfer_failed: Whether handing over leadership was refused or went unanswered in this run.
         hosts_up: Instances whose EC2 status checks pass, where that was asked.
+        asked: Endpoints that may still answer; there are some only while a look lasts.
     """
 
     observed_at: float
@@ -48,6 +49,7 @@ class View:
     abandoned: frozenset[InstanceId] = frozenset()
     transfer_failed: bool = False
     hosts_up: frozenset[InstanceId] = frozenset()
+    asked: frozenset[str] = frozenset()
 
     def is_waiting(self, instance: Instance, transition: Transition) -> bool:
         """Whether the instance's lifecycle action is ours to complete."""

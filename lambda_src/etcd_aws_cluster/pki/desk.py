@@ -16,6 +16,7 @@ from ..core.view import View
 from .authorities import Authorities
 from .certificates import Subject, host, pem, requested_key
 from .errors import PkiError
+from .rounds import Rounds
 
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]+")
 _CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -26,14 +27,16 @@ _MOST_FAILURES = 2
 class CertificateDesk:
     """A chore: requests in, certificates out.
 
-    A look that finds nothing costs two calls. Once an hour, at the first look, and when the group has other instances,
-    it also makes sure that the bundle is published, and deletes the certificates of instances that are gone.
+    It is called at each look and knows by itself what is due (``rounds``). Once an hour, at the first look, and when
+    the group has other instances, it also makes sure that the bundle is published, and deletes the certificates of
+    instances that are gone.
 
     Args:
         host_role: Name of the instances' role. Only EC2 can take it on, and names its sessions by the instance: that is
             what makes the writer of a request known.
         life: Of a certificate.
         cluster_names: DNS names that every member shall be known by; ``{instance_id}`` is filled in.
+        longest_pause: Between two looks at requests while a host may wait for an answer; at first it is less.
     """
 
     name = "certificates"
@@ -49,6 +52,7 @@ class CertificateDesk:
         host_role: str,
         life: timedelta,
         cluster_names: Sequence[str] = (),
+        longest_pause: timedelta = timedelta(seconds=2),
     ) -> None:
         self._authorities = authorities
         self._tray = tray
@@ -58,33 +62,43 @@ class CertificateDesk:
         self._writer = re.compile(rf"arn:[a-z-]+:sts::[0-9]{{12}}:assumed-role/{re.escape(host_role)}/(?P<session>.+)")
         self._life = life
         self._cluster_names = tuple(cluster_names)
+        self._rounds = Rounds(clock=clock, longest=longest_pause)
         self._group: Group | None = None
         self._tidied: tuple[frozenset[InstanceId], float] | None = None
 
+    def announce(self) -> None:
+        """Somebody asks for a certificate: the next look is at all requests."""
+        self._rounds.announce()
+
     def run(self, view: View) -> None:
-        """Answer what is asked for; see the class.
+        """Answer what is asked for, if it is time to look; see the class.
 
         Raises:
             ClusterError: Something did not work. Everything else was done all the same.
         """
-        if view.group is self._group:  # a run's end, and nothing was looked at since
-            return
-        self._group = view.group
-        _each(
-            [
-                partial(self._tidy, view.group),
-                partial(self._serve, Applicant.HOST, partial(self._serve_host, view.group)),
-                partial(self._serve, Applicant.CLIENT, self._serve_client),
-            ]
-        )
+        is_new, self._group = view.group is not self._group, view.group
+        due = self._rounds.due(view)
+        steps: list[Callable[[], None]] = [partial(self._tidy, view.group)] if is_new else []
+        if Applicant.HOST in due:
+            # What EC2 says of strangers is as old as the group.
+            answer = partial(self._serve_host, view.group, may_be_gone=is_new)
+            steps.append(partial(self._serve, Applicant.HOST, answer))
+        if Applicant.CLIENT in due:
+            steps.append(partial(self._serve, Applicant.CLIENT, self._serve_client))
+        try:
+            _each(steps)
+        except ClusterError:
+            self._rounds.failed()
+            raise
+        self._rounds.looked(due)
 
     def _serve(self, applicant: Applicant, answer: Callable[[CertificateRequest], None]) -> None:
         _each([partial(answer, asked) for asked in self._tray.requests(applicant)])
 
-    def _serve_host(self, group: Group, listed: CertificateRequest) -> None:
+    def _serve_host(self, group: Group, listed: CertificateRequest, *, may_be_gone: bool) -> None:
         instance = group.find(InstanceId(listed.name))
         if instance is None:
-            if self._gone(group, [listed.name]):
+            if may_be_gone and self._gone(group, [listed.name]):
                 self._tray.withdraw(Applicant.HOST, listed)
             return  # one that is about to be attached to the group is answered then
         if instance.private_ip is None or instance.ec2_state.is_ending:

@@ -33,7 +33,7 @@ def a_world() -> tuple[World, FakeTray]:
         host_role="hosts",
         life=timedelta(hours=168),
     )
-    world.chores = (desk,)
+    world.errands = (desk,)
     return world, tray
 
 
@@ -63,16 +63,55 @@ def test_what_the_desk_cannot_do_keeps_nobody_from_joining() -> None:
     assert world.is_as_desired()
 
 
-def test_a_settled_tick_costs_two_calls_for_certificates() -> None:
+def test_a_newcomer_that_asks_while_a_run_waits_for_it_is_answered_soon() -> None:
     world, tray = a_world()
     world.live(minutes=5)
+    world.group.lose(world.group.in_service()[0])
+    world.group.advance()
+    (newcomer,) = world.group.held(Transition.LAUNCHING)
+    world.boots[newcomer] = False
+    asked_at: list[float] = []
+    answered_at: list[float] = []
+
+    def live_on() -> None:
+        if not asked_at and world.clock.monotonic() >= began + 3:
+            asked_at.append(world.clock.monotonic())
+            ask(tray, newcomer)
+        if asked_at and not answered_at and newcomer in tray.certified(Applicant.HOST):
+            answered_at.append(world.clock.monotonic())
+            world.boots[newcomer] = True
+        world.let_hosts_act()
+
+    began = world.clock.monotonic()
+    world.clock.on_advance = live_on
+    world.run()
+
+    assert asked_at
+    assert answered_at[0] - asked_at[0] < 0.6  # an eighth of 3 s, and the pause between two looks
+    assert world.is_as_desired()
+
+
+def test_settled_ticks_look_for_requests_each_five_minutes() -> None:
+    world, tray = a_world()
+    world.live(minutes=10)
     tray.calls.clear()
 
-    report = world.run()
+    world.live(minutes=10)
 
-    assert report is not None
-    assert report.decision == "Settled"
-    assert tray.calls == {"requests": 2}
+    assert tray.calls == {"requests": 4}
+
+
+def test_while_a_member_does_not_answer_each_tick_looks_whether_its_host_asks() -> None:
+    world, tray = a_world()
+    world.live(minutes=8)
+    silent = world.group.in_service()[0]
+    world.boots[silent] = False
+    world.etcd.stop(silent)
+    ask(tray, silent)
+
+    world.run()
+
+    assert silent in tray.certified(Applicant.HOST)
 
 
 def test_the_certificate_of_an_instance_that_left_is_deleted() -> None:

@@ -1,6 +1,11 @@
 """Chores: done beside the decisions, and never in their way."""
 
+import threading
+
+import pytest
+
 from etcd_aws_cluster.core.errors import AwsError
+from etcd_aws_cluster.core.model import Reading
 from etcd_aws_cluster.core.telemetry import Metric
 from etcd_aws_cluster.core.view import View
 from tests.world import World
@@ -43,3 +48,34 @@ def test_chores_are_done_at_the_first_look_of_a_run_and_at_its_end() -> None:
     world.chores = (counting,)
     world.run()
     assert len(counting.desired) == 2
+
+
+class Errand:
+    """An errand that remembers how many members had answered, and how many not yet."""
+
+    name = "errand"
+
+    def __init__(self) -> None:
+        self.ran = threading.Event()
+        self.answers: list[tuple[int, int]] = []
+
+    def run(self, view: View) -> None:
+        self.answers.append((len(view.readings), len(view.asked)))
+        self.ran.set()
+
+
+def test_errands_are_run_while_a_member_lets_us_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, errand = World(), Errand()
+    world.live(minutes=5)
+    world.errands = (errand,)
+    read = world.etcd.read
+
+    def read_late(endpoint: str) -> Reading:
+        assert errand.ran.wait(timeout=30), "no errand was run while a member let us wait"
+        return read(endpoint)
+
+    monkeypatch.setattr(world.etcd, "read", read_late)
+    world.run()
+
+    assert errand.answers[0] == (0, 3)
+    assert errand.answers[-1] == (3, 0)

@@ -68,7 +68,13 @@ class Office:
         return self.ca
 
     def look(self) -> None:
-        """Let the desk see the group as it is now."""
+        """Tell the desk that somebody asks, and let it see the group as it is now, some seconds after the last time."""
+        self.clock.advance(timedelta(seconds=5))
+        self.desk.announce()
+        self.see()
+
+    def see(self) -> None:
+        """Let the desk see the group as it is now; no member answers."""
         group = Group(name="etcd", arn=ARN, desired=3, is_deleting=False, instances=self.instances, elsewhere={})
         self.desk.run(View(observed_at=self.clock.now(), group=group, stored=Stored(record=None)))
 
@@ -334,22 +340,62 @@ def test_the_bundle_is_published_at_the_first_look_and_put_right_within_the_hour
     assert office.tray.calls["write_bundle"] == 2
 
 
-def test_a_look_at_nothing_new_costs_two_calls_and_a_runs_end_none() -> None:
+def test_a_look_at_nothing_new_costs_two_calls() -> None:
     office = Office()
     office.ask(1, new_key())
     office.look()
     office.tray.calls.clear()
 
     office.look()
+
     assert office.tray.calls == {"requests": 2}
     assert office.ec2.asked == 0
 
-    group = Group(name="etcd", arn=ARN, desired=3, is_deleting=False, instances=office.instances, elsewhere={})
-    view = View(observed_at=0, group=group, stored=Stored(record=None))
-    office.desk.run(view)
+
+def test_a_host_that_may_wait_is_looked_for_alone_and_not_before_its_pause_is_over() -> None:
+    office = Office()
+    office.look()
     office.tray.calls.clear()
-    office.desk.run(view)
+
+    office.see()
     assert not office.tray.calls
+
+    office.clock.advance(timedelta(seconds=2))
+    office.see()
+    assert office.tray.calls == {"requests": 1}
+
+
+def test_what_ec2_says_of_a_stranger_is_asked_once_for_each_look_at_the_group() -> None:
+    office = Office()
+    office.ec2[iid(3)] = Ec2State.RUNNING
+    office.ask(3, new_key())
+    office.look()
+    group = Group(name="etcd", arn=ARN, desired=3, is_deleting=False, instances=office.instances, elsewhere={})
+    view = View(observed_at=office.clock.now(), group=group, stored=Stored(record=None))
+    for _ in range(3):
+        office.clock.advance(timedelta(seconds=2))
+        office.desk.run(view)
+    assert office.tray.calls["requests"] == 5
+    assert office.ec2.asked == 2
+
+
+def test_after_a_failure_aws_is_left_alone_for_a_while_and_then_all_is_looked_for() -> None:
+    office = Office()
+    office.look()
+    office.ask(1, new_key())
+    office.tray.fail_next("newest_request")
+    with pytest.raises(AwsError):
+        office.look()
+    office.tray.calls.clear()
+
+    office.clock.advance(timedelta(seconds=1))
+    office.see()
+    assert not office.tray.calls
+
+    office.clock.advance(timedelta(seconds=1))
+    office.see()
+    assert office.tray.calls["requests"] == 2
+    assert office.certificate(iid(1)) is not None
 
 
 @pytest.mark.parametrize(
