@@ -33,6 +33,7 @@ from etcd_aws_cluster.aws.dead_letters import DeadLetterQueue
 from etcd_aws_cluster.aws.hosted_zone import HostedZone
 from etcd_aws_cluster.aws.parameter_store import SsmRecordStore
 from etcd_aws_cluster.aws.secrets import SecretsManagerVault
+from etcd_aws_cluster.core.certificates import CertificateEnds
 from etcd_aws_cluster.core.dns import SERVICES, Domain
 from etcd_aws_cluster.core.model import InstanceId
 from etcd_aws_cluster.handler import respond
@@ -49,6 +50,7 @@ BOOT_S: Final = 45.0
 REFRESH_PAUSE_S: Final = 10.0
 """From InService to the next step of an instance refresh. Assumed; AWS tells no figure."""
 LARGEST_BATCH: Final = 10
+_CA_LEFT_S: Final = 300_000_000.0
 _PREFIX: Final = "/etcd-aws-cluster/etcd"
 _ROLE: Final = "etcd-hosts"
 _EVENTS: Final = Path(__file__).parents[1] / "tests" / "events"
@@ -228,6 +230,7 @@ class CountedWorld(World):
             telemetry=telemetry,
             chores=[self._names()] if names else [],
             errands=[desk],
+            certificates=lambda: CertificateEnds(cas=self.clock.now() + _CA_LEFT_S),
         )
         return Controller(
             cluster_name="etcd",
