@@ -36,7 +36,9 @@ def settle(state: State) -> tuple[State, tuple[int, ...]]:
     if any(n.known for n in nodes) and not any(n.is_behind for n in nodes):
         nodes = [n._replace(known=()) for n in nodes]
     outcome = state.outcome
-    if outcome != NO_HEAD and (state.head.state != NEW or state.head.generation != outcome.generation):
+    # It stays in truth; it matters as long as the record can be the claim (again: a write that got stuck).
+    matters = state.head.generation == outcome.generation and (state.head.state == NEW or state.stuck)
+    if outcome != NO_HEAD and not matters:
         outcome, nodes = NO_HEAD, [n._replace(concluded=NO_ENTRY) if n.concluded != NO_ENTRY else n for n in nodes]
     _keep_apart(nodes)
     # Sorted before the election, so that it does not depend on an order that means nothing, and after it.

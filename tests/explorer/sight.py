@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
-from etcd_aws_cluster.app.observe import endpoints
+from etcd_aws_cluster.app.observe import endpoints, endpoints_of_voters
 from etcd_aws_cluster.core.model import ClusterId, Reading, Transition
 from etcd_aws_cluster.core.ports import Stored
 from etcd_aws_cluster.core.view import View
@@ -129,14 +130,12 @@ def view_of(sight: Sight, names: Names) -> View:
         if fact.reading != SILENT:
             reading = reading_of(i, facts, names, has_learners=sight.has_learners)
             by_endpoint[reading.endpoint] = reading
-    asked = endpoints(group, record, POLICY)
     done = [(names.instance(i), f.done) for i, f in enumerate(facts) if f.done]
     plain = record.initial_cluster() if record and sight.is_plain else None
-    return View(
+    view = View(
         observed_at=float(NOW),
         group=group,
         stored=Stored(record=record, initial_cluster=plain),
-        readings=tuple([by_endpoint.get(e) or Reading(endpoint=e, problem="no answer") for e in asked]),
         completed=frozenset(
             [(i, Transition.LAUNCHING) for i, bits in done if bits & LAUNCH_DONE]
             + [(i, Transition.TERMINATING) for i, bits in done if bits & TERMINATION_DONE]
@@ -147,6 +146,12 @@ def view_of(sight: Sight, names: Names) -> View:
         if sight.has_learners
         else frozenset(names.instance(i) for i, f in enumerate(facts) if f.seen.ec2 != UNSEEN),
     )
+    more = endpoints(group, record, POLICY)
+    while more:
+        answered = tuple([by_endpoint.get(e) or Reading(endpoint=e, problem="no answer") for e in more])
+        view = replace(view, readings=(*view.readings, *answered))
+        more = endpoints_of_voters(view, POLICY)
+    return view
 
 
 def reading_of(index: int, facts: tuple[Fact, ...], names: Names, *, has_learners: bool) -> Reading:

@@ -47,6 +47,7 @@ def test_a_rule_that_is_broken_is_told_as_a_shortest_story_that_can_be_replayed(
         ("refresh-3", "6.7.7", "the controller looks: RemoveMember, for its instance is leaving i-3"),
         ("split-3", "0.7.7.7.7.1.4", "the controller's call: mark i-1 unhealthy"),
         ("silent-5", "0.1", "etcd on i-2 hangs"),
+        ("record-3-late", "0.0.4.4.6.6.7.8.7.7.0.0.0.8.8.8.1.3.3", "the controller's call: promote i-4"),
         ("form-3-wipe", "0.0.0.1.1.1.0.0.1.1.1.4.2", "the disk of i-2 is lost"),
     ],
 )

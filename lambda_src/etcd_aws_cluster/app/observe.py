@@ -79,12 +79,13 @@ class Observer:
             AwsError: The group or the record could not be read. Nothing is decided without them.
         """
         group, stored = self._look_at_aws()
-        asked = {
-            each: self._executor.submit(self._members.read, each)
-            for each in endpoints(group, stored.record, self._policy)
-        }
-        while wait(asked.values(), timeout=_MEANWHILE_S).not_done:
-            meanwhile(self._view(group, stored, asked))
+        asked: dict[str, Future[Reading]] = {}
+        more = endpoints(group, stored.record, self._policy)
+        while more:
+            asked |= {each: self._executor.submit(self._members.read, each) for each in more}
+            while wait(asked.values(), timeout=_MEANWHILE_S).not_done:
+                meanwhile(self._view(group, stored, asked))
+            more = endpoints_of_voters(self._view(group, stored, asked), self._policy)
         view = self._view(group, stored, asked)
         self._owners |= set(_owners(view))
         return view if all(r.supports_learners for r in view.readings) else self._with_hosts(view)
@@ -155,6 +156,19 @@ def endpoints(group: Group, record: Record | None, policy: Policy) -> tuple[str,
         if m.peer_urls and not (m.instance and group.ec2_state(m.instance).has_ended)
     }
     return tuple(sorted(policy.client_url(h) for h in hosts if h))
+
+
+def endpoints_of_voters(view: View, policy: Policy) -> tuple[str, ...]:
+    """Return which instances of the group are still to be asked, for members have them as voters.
+
+    The record does not always tell: a write of an older one may take effect late. Voters that nobody asks would count
+    as silent, and a cluster be without a quorum that has one.
+    """
+    listed = {m for r in view.readings for m in r.members or () if not m.is_learner}
+    hosts = {urlsplit(url).hostname for m in listed for url in m.peer_urls}
+    serving = {i.private_ip for i in view.group.instances if i.private_ip and not i.ec2_state.has_ended}
+    asked = {r.endpoint for r in view.readings}
+    return tuple(sorted({policy.client_url(h) for h in serving & hosts} - asked))
 
 
 def _owners(view: View) -> Iterable[InstanceId]:

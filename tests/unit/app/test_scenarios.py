@@ -274,6 +274,22 @@ def test_a_quorum_that_comes_back_is_carried_on_with() -> None:
     assert world.is_as_desired()
 
 
+def test_a_voter_that_an_older_record_written_late_does_not_know_of_counts_all_the_same() -> None:
+    world = formed()
+    older = world.store.parameters["record"]
+    lost = world.group.in_service()[0]
+    world.group.desired = 4
+    for _ in range(20):
+        world.group.fail_next("complete")
+    world.live(minutes=1)
+    (newcomer,) = world.voters() - world.in_service()
+    world.store.parameters["record"] = older
+    world.group.lose(lost)
+    world.live(minutes=6)
+    assert newcomer in world.voters()
+    assert world.is_as_desired()
+
+
 def test_a_safety_rule_that_would_break_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planner is replaced by one that removes any member: the second look must not let it."""
     from etcd_aws_cluster.app import reconcile  # noqa: PLC0415
