@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,6 +21,8 @@ _T = TypeVar("_T")
 
 CLIENT_PORT = 2379
 PEER_PORT = 2380
+_PORTS = range(20_000, 32_000)
+"""Below those of outgoing connections (/proc/sys/net/ipv4/ip_local_port_range), which come at any moment."""
 WAIT_S = 20.0
 """For anything that etcd does by itself: forming takes 1 s, its health check 5 s, telling its name up to 7 s."""
 
@@ -195,6 +198,12 @@ def _free_address() -> str:
             _taken.add(address)
             return address
     raise NotAtHandError("no address is free")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on, all different; no outgoing connection is given one of them meanwhile."""
+    candidates = random.sample(_PORTS, len(_PORTS))
+    return list(itertools.islice((port for port in candidates if _is_free("", port)), count))
 
 
 def _is_free(address: str, port: int) -> bool:

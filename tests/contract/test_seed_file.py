@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.real_etcd import free_ports
 from tests.unit.agent.conftest import Host
 from tests.unit.agent.fake_aws import FakeAws, Server, parameter
 from tests.unit.agent.records import INITIAL_CLUSTER_TOKEN, a_record, an_entry
@@ -27,11 +27,6 @@ INSTANCE = "i-0a1b2c3d"
 READY_WITHIN_S = 60.0
 
 Lists = Callable[..., None]
-
-
-def free_port() -> int:
-    with socket.create_server((ADDRESS, 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def as_systemd_reads_it(path: Path) -> dict[str, str]:
@@ -54,12 +49,13 @@ def aws() -> Iterator[FakeAws]:
 
 @pytest.fixture
 def host(tmp_path: Path, aws: FakeAws) -> Host:
+    client_port, peer_port = map(str, free_ports(2))
     env = {
         "CLUSTER_NAME": "etcd",
         "ETCD_DATA_DIR": str(tmp_path / "lib" / "etcd"),
         "ETCD_PEERS_FILE": str(tmp_path / "sysconfig" / "etcd-peers"),
-        "ETCD_CLIENT_PORT": str(free_port()),
-        "ETCD_SERVER_PORT": str(free_port()),
+        "ETCD_CLIENT_PORT": client_port,
+        "ETCD_SERVER_PORT": peer_port,
         "AGENT_DEADLINE_S": "5",
         "AWS_ENDPOINT_URL": aws.url,
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.url,

@@ -19,7 +19,7 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.contract.test_seed_file import as_systemd_reads_it
-from tests.real_etcd import NotAtHandError, _free_address, _version_of, eventually, find_binary
+from tests.real_etcd import NotAtHandError, _free_address, _version_of, eventually, find_binary, free_ports
 from tests.unit.agent.authority import Authority, key_pem, new_key
 from tests.unit.agent.conftest import Host
 from tests.unit.agent.fake_aws import Server
@@ -233,8 +233,7 @@ def test_etcd_takes_a_renewed_certificate_without_a_restart(hosts: Hosts) -> Non
 def test_on_the_way_to_https_clients_are_served_both_ways_on_one_port(hosts: Hosts) -> None:
     if hosts.version in BEFORE_15495:
         pytest.skip(f"not run: etcd {hosts.version} has https://github.com/etcd-io/etcd/issues/15495")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = str(probe.getsockname()[1])
+    (port,) = map(str, free_ports(1))
     member = hosts.add(
         ETCD_TLS_TRANSITION="on",
         ETCD_PEER_SCHEME="https",
