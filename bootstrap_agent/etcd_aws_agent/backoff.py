@@ -23,8 +23,7 @@ def between_looks_of_member(waited_s: float, fraction: float) -> float:
     """Return the seconds between looks: few hosts, and the forming of a cluster waits for the last of them."""
     if waited_s >= MEMBER_FAST_PHASE_S:
         return 2.0 + 3.0 * fraction
-    # What comes is seen late by a part of the wait.
-    return min(max(waited_s / 8, SHORTEST_S), 0.2) * (1.0 + 0.5 * fraction)
+    return _soon(waited_s / 8, fraction, shortest_s=SHORTEST_S, longest_s=0.2)
 
 
 def between_looks_of_proxy(
@@ -54,7 +53,7 @@ def between_looks_for_certificate(waited_s: float, fraction: float) -> float:
     """
     if waited_s >= CERTIFICATE_FAST_PHASE_S:
         return 2.0 + 3.0 * fraction
-    return min(max(waited_s / 2, 2 * SHORTEST_S), 1.0) * (1.0 + 0.5 * fraction)
+    return _soon(waited_s / 2, fraction, shortest_s=2 * SHORTEST_S, longest_s=1.0)
 
 
 def before_asking_again(asked: int, fraction: float) -> float:
@@ -62,3 +61,8 @@ def before_asking_again(asked: int, fraction: float) -> float:
     return (0.5 + 0.5 * fraction) * min(
         LONGEST_BETWEEN_REQUESTS_S, SHORTEST_BETWEEN_REQUESTS_S * 2.0 ** min(asked - 1, 10)
     )
+
+
+def _soon(part_of_the_wait_s: float, fraction: float, *, shortest_s: float, longest_s: float) -> float:
+    """Return that part, and up to half as much again: what comes is seen late by a part of what was waited."""
+    return min(max(part_of_the_wait_s, shortest_s), longest_s) * (1.0 + 0.5 * fraction)
