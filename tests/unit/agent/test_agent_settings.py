@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from etcd_aws_agent.__main__ import NO_FLAGS
 from etcd_aws_agent.errors import ExitCode, SettingsError
+from etcd_aws_agent.flags import parser
 from etcd_aws_agent.settings import Settings, parameter_of
 
 
@@ -144,3 +146,8 @@ def test_a_bad_value_is_refused_by_name(variable: str, value: str, exit_code: Ex
         Settings.from_environ(environ)
 
     assert caught.value.exit_code is exit_code
+
+
+def test_no_flags_mean_without_the_parser_what_they_mean_to_it() -> None:
+    given = vars(parser().parse_args([]))
+    assert given == {**dict.fromkeys(given), **NO_FLAGS}
