@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +97,35 @@ def test_a_handshake_that_fails_means_that_nothing_was_sent(
         assert problem in client.read(endpoint).problem
         with pytest.raises(NotSentError):
             client.add_member(endpoint, PEER_URL, as_learner=True)
+
+
+class SlowContext(ssl.SSLContext):
+    """Begins its handshakes once the other side has gone."""
+
+    def __init__(self, _: int) -> None:
+        self.gone = threading.Event()
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        self.gone.wait(5)
+        return super().wrap_socket(*args, **kwargs)
+
+
+def test_a_connection_that_is_reset_before_its_handshake_means_that_nothing_was_sent() -> None:
+    """As by an etcd that ends with connections in its backlog; ssl forgets such a socket (filterwarnings)."""
+    context = SlowContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    def reset(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        context.gone.set()
+
+    with (
+        listening(reset) as endpoint,
+        a_client(lambda: context) as client,
+        pytest.raises(NotSentError, match="ConnectionResetError"),
+    ):
+        client.add_member(endpoint, PEER_URL, as_learner=True)
+    gc.collect()
 
 
 def test_a_connection_that_is_lost_after_the_request_leaves_the_outcome_unknown(pki: Pki) -> None:
