@@ -105,7 +105,7 @@ class SlowContext(ssl.SSLContext):
     def __init__(self, _: int) -> None:
         self.gone = threading.Event()
 
-    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:  # noqa: ANN401 - ssl's signature is long
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:  # noqa: ANN401 - ssl's signature
         self.gone.wait(5)
         return super().wrap_socket(*args, **kwargs)
 
