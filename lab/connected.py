@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lab.client_tls import ClientTls
 
 _LOOK_S: Final = 0.5
-_STATUS_S: Final = (0.1, 0.5)  # to connect, to be answered: who hangs is left out, as with gRPC's keepalive
+_STATUS_S: Final = (0.5, 0.5)  # to connect (TLS too), to be answered: who hangs is left out, as with gRPC's keepalive
 
 
 class Connected:

@@ -198,6 +198,23 @@ class Observed:
                 lines += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
         return [message for _, message in sorted(lines, key=lambda line: line[0])]
 
+    def run_for(self, message_id: str, *, since_ms: int = 0) -> dict[str, Any]:
+        """How the first run ended that had taken a message, as it was logged; empty if none has.
+
+        Runs that were under way when the message came, or came of others, are not taken for it.
+
+        Args:
+            message_id: the message's.
+            since_ms: it was sent after this (epoch milliseconds).
+        """
+        was_taken = False
+        for line in self.function_log(since_ms=since_ms):
+            entry = json.loads(line) if line.startswith("{") else {}
+            was_taken |= entry.get("message_id") == message_id
+            if was_taken and entry.get("message") == "run":
+                return dict(entry)
+        return {}
+
     # -- waiting ------------------------------------------------------------------------------------------------------
 
     def wait_for(self, predicate: Callable[[], _T], timeout_s: float, description: str) -> _T:

@@ -30,8 +30,9 @@ def pki(tmp_path: Path) -> Pki:
     return Pki(tmp_path)
 
 
-def a_client(tls: Callable[[], ssl.SSLContext]) -> EtcdClient:
-    return EtcdClient(connect_timeout=timedelta(seconds=0.3), read_timeout=timedelta(seconds=0.3), tls=tls)
+def a_client(tls: Callable[[], ssl.SSLContext], patience_s: float = 30.0) -> EtcdClient:
+    patience = timedelta(seconds=patience_s)
+    return EtcdClient(connect_timeout=patience, read_timeout=patience, tls=tls)
 
 
 def server_context(pki: Pki, address: str = "127.0.0.1") -> ssl.SSLContext:
@@ -93,7 +94,8 @@ def wait_for_the_client(connection: socket.socket) -> None:
 def test_a_handshake_that_fails_means_that_nothing_was_sent(
     pki: Pki, behave: Callable[[socket.socket], None], problem: str
 ) -> None:
-    with listening(behave) as endpoint, a_client(pki.identity()) as client:
+    patience_s = 0.3 if behave is wait_for_the_client else 30.0
+    with listening(behave) as endpoint, a_client(pki.identity(), patience_s) as client:
         assert problem in client.read(endpoint).problem
         with pytest.raises(NotSentError):
             client.add_member(endpoint, PEER_URL, as_learner=True)
