@@ -102,13 +102,14 @@ def test_a_handshake_that_fails_means_that_nothing_was_sent(
 
 
 class SlowContext(ssl.SSLContext):
-    """Begins its handshakes once the other side has gone."""
+    """Begins its handshakes once the other side has gone, which that is to do when there is a connection."""
 
     def __init__(self, _: int) -> None:
-        self.gone = threading.Event()
+        self.connected, self.gone = threading.Event(), threading.Event()
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:  # noqa: ANN401 - ssl's signature
-        self.gone.wait(5)
+        self.connected.set()
+        self.gone.wait(60)
         return super().wrap_socket(*args, **kwargs)
 
 
@@ -117,6 +118,7 @@ def test_a_connection_that_is_reset_before_its_handshake_means_that_nothing_was_
     context = SlowContext(ssl.PROTOCOL_TLS_CLIENT)
 
     def reset(connection: socket.socket) -> None:
+        context.connected.wait(60)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
         context.gone.set()
