@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _T = TypeVar("_T")
-_POLL_S: Final = 0.05
+_POLL_S: Final = (0.05, 0.25)  # at first, at last: to look takes some 20 ms of a processor
+_POLL_PART: Final = 20
 
 
 class Observed:
@@ -223,14 +224,15 @@ class Observed:
         Raises:
             LabError: it was not within the time; the message says what was waited for, and how things stood.
         """
-        deadline = time.monotonic() + timeout_s
+        began = time.monotonic()
         while True:
             value = predicate()
             if value:
                 return value
-            if time.monotonic() >= deadline:
+            waited_s = time.monotonic() - began
+            if waited_s >= timeout_s:
                 raise LabError(f"waited {timeout_s:g} s for {description}; now {self._how_things_stand()}")
-            time.sleep(_POLL_S)
+            time.sleep(min(max(waited_s / _POLL_PART, _POLL_S[0]), _POLL_S[1]))
 
     def wait_in_service(self, count: int, timeout_s: float, name: str | None = None) -> None:
         """Wait until the group has exactly so many instances, all of them in service.
