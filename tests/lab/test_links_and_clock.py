@@ -19,7 +19,7 @@ from tests.real_etcd import eventually
 
 QUIET_S = 0.2
 ANSWER_S = 60.0
-ADDRESSES = (f"127.63.0.{n}" for n in itertools.count(1))
+ADDRESSES = (f"127.63.{os.getpid() % 256}.{n}" for n in itertools.count(1))
 PORT = 2380
 
 
