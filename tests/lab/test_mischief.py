@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from lab import Lab
+from lab.paths import LabError
 from tests.end_to_end.conftest import SETTINGS, SETTLE_S
 from tests.real_etcd import eventually
 
@@ -28,7 +29,7 @@ class Cluster:
         self.lab = lab
         self._keys = 0
 
-    def post(self, instance_id: str, path: str, body: object, timeout_s: float = 5.0) -> dict[str, Any]:
+    def post(self, instance_id: str, path: str, body: object, timeout_s: float = 60.0) -> dict[str, Any]:
         """An answer of one member's gateway; raises what requests raises."""
         address = next(each["address"] for each in self.lab.hosts() if each["instance_id"] == instance_id)
         with requests.Session() as session:
@@ -38,8 +39,18 @@ class Cluster:
         found: dict[str, Any] = answer.json()
         return found
 
-    def put(self, instance_id: str, timeout_s: float = 5.0) -> str:
-        """Write a new key through a member; returns it once it is acknowledged."""
+    def put(self, instance_id: str) -> str:
+        """Write a new key through a member until it is acknowledged, whatever etcd elects meanwhile; returns it."""
+        return eventually(lambda: self._put_if_it_can(instance_id))
+
+    def _put_if_it_can(self, instance_id: str) -> str:
+        try:
+            return self.put_once(instance_id)
+        except requests.RequestException:
+            return ""
+
+    def put_once(self, instance_id: str, timeout_s: float = 60.0) -> str:
+        """Write a new key through a member; raises what requests raises."""
         self._keys += 1
         key = base64.b64encode(f"mischief/{self._keys}".encode()).decode()
         self.post(instance_id, "kv/put", {"key": key, "value": key}, timeout_s)
@@ -50,9 +61,15 @@ class Cluster:
         return bool(self.post(instance_id, "kv/range", {"key": key, "serializable": True}).get("kvs"))
 
     def leader(self) -> str:
-        """The instance that leads."""
-        leader = self.lab.etcdctl.leader()
-        return str(next(each["name"] for each in self.lab.etcdctl.members() if each["ID"] == leader))
+        """The instance that leads, once one does."""
+        return eventually(self._leader)
+
+    def _leader(self) -> str:
+        try:
+            names = {each["ID"]: str(each["name"]) for each in self.lab.etcdctl.members()}
+            return names.get(self.lab.etcdctl.leader(), "")
+        except LabError:
+            return ""
 
     def leader_by(self, instance_id: str) -> str:
         """The member id of the leader that this member knows of; 0 if it knows of none."""
@@ -93,7 +110,7 @@ def test_a_leader_that_is_cut_off_leads_no_more_and_acknowledges_nothing(cluster
     lab.wait_for(lambda: cluster.leader_by(others[0]) not in {"0", known}, SETTLE_S, "another leader")
     key = cluster.put(others[0])
     with pytest.raises(requests.RequestException):
-        cluster.put(old, UNANSWERED_S)
+        cluster.put_once(old, UNANSWERED_S)
     lab.cut_links([])
     lab.wait_for(lambda: cluster.has(old, key), SETTLE_S, "the old leader to catch up")
 

@@ -122,8 +122,16 @@ SPOILED: dict[str, Behaviour | bytes] = {
 spoiled = pytest.mark.parametrize("answer", SPOILED.values(), ids=SPOILED.keys())
 
 
-@pytest.mark.parametrize("place", ["version", "status", "list"])
-@pytest.mark.parametrize("answer", [*DRIPS.values(), *SPOILED.values()], ids=[*DRIPS, *SPOILED])
+@pytest.mark.parametrize(
+    ("answer", "place"),
+    [
+        pytest.param(answer, place, id=f"{name}-{place}")
+        for place in ("version", "status", "list")
+        for name, answer in {**DRIPS, **SPOILED}.items()
+        # Each has its 0.8 s, and what reads an answer is the same at all places.
+        if name in SPOILED or name == "body that drips" or place == "list"
+    ],
+)
 def test_reading_survives(client: EtcdClient, answer: Behaviour | bytes, place: str) -> None:
     good: dict[str, Behaviour | bytes] = {"status": ok(r.STATUS), "list": ok(r.MEMBERS)}
     with serving(**{**good, place: answer}) as server:
