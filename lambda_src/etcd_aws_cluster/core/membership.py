@@ -113,23 +113,8 @@ def remove_the_dead(formed: Formed) -> Decision | None:
 
 def settle_the_learner(formed: Formed) -> Decision | None:
     """One member at a time is on its way in: promote it, wait for it, or give it up (INV-3)."""
-    for member in formed.membership.members:
-        if member.is_started and not member.is_learner:
-            continue
-        if formed.is_leaving(member):
-            return _remove(formed, member, Reason.INSTANCE_LEAVING)
-        if _is_overdue(formed, member):
-            return _give_up(formed, member)
-        if not member.is_learner:
-            if member.member_id in formed.membership.serving:
-                continue  # it serves; its name is on the way
-            return _wait_for(formed, member, Reason.MEMBER_STARTING)
-        # A learner may be promoted up to 7 s before it serves clients (docs/decisions/0010): wait until it answers.
-        if not member.is_started or member.member_id not in formed.membership.answering:
-            return _wait_for(formed, member, Reason.LEARNER_CATCHING_UP)
-        if formed.may_add():
-            return Act(action=PromoteMember(member.member_id), reason=Reason.LEARNER_SERVES, detail=str(member))
-    return None
+    coming = (m for m in formed.membership.members if m.is_learner or not m.is_started)
+    return next(filter(None, (_settle(formed, member) for member in coming)), None)
 
 
 def hold_the_learner(formed: Formed) -> Decision | None:
@@ -240,20 +225,37 @@ def _add(formed: Formed, instance: Instance) -> Decision:
     )
 
 
+def _settle(formed: Formed, member: Member) -> Decision | None:
+    overdue = _is_overdue(formed, member)
+    if member.member_id in formed.membership.serving:  # a voter like any other, whose name is on the way
+        return _give_up_launch(formed, member) if overdue else None
+    if formed.is_leaving(member):
+        return _remove(formed, member, Reason.INSTANCE_LEAVING)
+    if overdue:
+        return _give_up_launch(formed, member) or _remove(formed, member, Reason.LEARNER_OVERDUE)
+    if not member.is_learner:
+        return _wait_for(formed, member, Reason.MEMBER_STARTING)
+    # A learner may be promoted up to 7 s before it serves clients (docs/decisions/0010): wait until it answers.
+    if not member.is_started or member.member_id not in formed.membership.answering:
+        return _wait_for(formed, member, Reason.LEARNER_CATCHING_UP)
+    promote = Act(action=PromoteMember(member.member_id), reason=Reason.LEARNER_SERVES, detail=str(member))
+    return promote if formed.may_add() else None
+
+
 def _is_overdue(formed: Formed, member: Member) -> bool:
     entry = formed.record.entry_of(member)
     waited = formed.view.observed_at - entry.since if entry else 0
     return waited >= formed.policy.join_timeout.total_seconds()
 
 
-def _give_up(formed: Formed, member: Member) -> Decision:
+def _give_up_launch(formed: Formed, member: Member) -> Decision | None:
     """Abandon the launch first: the learner of an abandoned launch is removed as a leaver's, and never added again."""
     instance = formed.view.group.find(formed.owner(member))
     if instance and formed.view.is_waiting(instance, Transition.LAUNCHING):
         return complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.LEARNER_OVERDUE)
     if instance and instance.lifecycle is Lifecycle.PENDING_WAIT:  # abandoning it has failed and is tried again
         return _wait_for(formed, member, Reason.LEARNER_OVERDUE)
-    return _remove(formed, member, Reason.LEARNER_OVERDUE)
+    return None
 
 
 def _waits_for_replacement(formed: Formed, member: Member) -> bool:
