@@ -150,6 +150,7 @@ class Reason(StrEnum):
     QUORUM_LOST = "no quorum answers"
     QUORUM_AT_RISK = "the change could cost the quorum"
     LAST_VOTER = "the last voter is never removed"
+    RECORD_FULL = "the record has no room for another member"
     PEER_URL_TAKEN = "the newcomer's peer URL belongs to another member"
     # settled
     SETTLED = "nothing to do"

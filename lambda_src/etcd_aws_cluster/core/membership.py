@@ -211,6 +211,8 @@ def _add(formed: Formed, instance: Instance) -> Decision:
     holder = next((m for m in formed.membership.members if m.is_at(url)), None)
     if holder:
         return Refuse(reason=Reason.PEER_URL_TAKEN, detail=f"{url} is {holder}'s")
+    if not formed.current.has_room():  # once added, it could not be published, and nothing else either
+        return Refuse(reason=Reason.RECORD_FULL, detail=instance.instance_id)
     voters = formed.membership.voters
     if not formed.may_add():
         return Refuse(reason=Reason.QUORUM_AT_RISK, detail=f"adding {instance.instance_id}")

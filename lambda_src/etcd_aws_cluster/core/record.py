@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,8 @@ from .model import ClusterId, InstanceId, Member, MemberId
 SCHEMA = 1
 MAX_BYTES = 4096
 """A standard parameter's limit: https://docs.aws.amazon.com/general/latest/gr/ssm.html"""
+LONGEST_ENTRY_BYTES = 300
+"""What the entry of a newcomer may grow to, with its clock."""
 
 
 class RecordState(StrEnum):
@@ -108,25 +110,18 @@ class Record:
         Raises:
             RecordError: It would not fit a standard parameter.
         """
-        text = json.dumps(
-            {
-                "schema": SCHEMA,
-                "generation": self.generation,
-                "group_arn": self.group_arn,
-                "token": self.token,
-                "state": self.state.value,
-                "cluster_id": _to_hex(self.cluster_id),
-                "created_at": self.created_at,
-                "members": [_member_to_dict(m) for m in self.members],
-                "clocks": {"unresponsive": dict(self.unresponsive_since), "leaving": dict(self.leaving_since)},
-            },
-            separators=(",", ":"),
-        )
+        text = _text(self)
         if len(text.encode()) > MAX_BYTES:
             raise RecordError(
                 f"the record of {len(self.members)} members has {len(text.encode())} bytes, at most {MAX_BYTES} fit"
             )
         return text
+
+    def has_room(self) -> bool:
+        """Whether one more member would fit, with a clock running for each."""
+        clocks = {m.instance: self.created_at for m in self.members if m.instance}
+        longest = replace(self, unresponsive_since=clocks, leaving_since={})
+        return len(_text(longest).encode()) + LONGEST_ENTRY_BYTES <= MAX_BYTES
 
     @classmethod
     def from_json(cls, text: str) -> Record:
@@ -157,6 +152,23 @@ class Record:
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordError(f"the record has a missing or wrong field: {error!r}") from error
+
+
+def _text(record: Record) -> str:
+    return json.dumps(
+        {
+            "schema": SCHEMA,
+            "generation": record.generation,
+            "group_arn": record.group_arn,
+            "token": record.token,
+            "state": record.state.value,
+            "cluster_id": _to_hex(record.cluster_id),
+            "created_at": record.created_at,
+            "members": [_member_to_dict(m) for m in record.members],
+            "clocks": {"unresponsive": dict(record.unresponsive_since), "leaving": dict(record.leaving_since)},
+        },
+        separators=(",", ":"),
+    )
 
 
 def _to_hex(number: int | None) -> str | None:

@@ -110,6 +110,17 @@ def test_scaling_out_and_in_goes_one_voter_at_a_time() -> None:
     assert [k for k in kinds if k == "remove_member"] == ["remove_member"] * 2
 
 
+def test_no_member_is_added_that_the_record_has_no_room_for_and_the_way_back_is_open() -> None:
+    world = formed()
+    world.group.desired = 30
+    world.live(minutes=40)
+    assert 9 <= len(world.voters()) < 30
+    assert any("RECORD_FULL" in said for said in world.telemetry.decisions)
+    world.group.desired = 3
+    world.live(minutes=40)
+    assert world.is_as_desired()
+
+
 def test_the_leader_hands_over_before_it_leaves() -> None:
     world = formed()
     leader = next(v.name for v in world.cluster().voters if v.member_id == world.cluster().leader_id)

@@ -249,6 +249,12 @@ JOINS: list[Row] = [
         (Look.LATER, LAUNCH_4),
     ),
     (
+        Reason.RECORD_FULL,
+        "i-04",
+        a_view(JOINING, record=replace(a_record(VOTERS), token="t" * 3_000)),
+        (Look.LATER, LAUNCH_4),
+    ),
+    (
         Reason.HOST_NOT_UP,
         "i-04",
         old([an_instance(1), NEWCOMER], [ONE]),
