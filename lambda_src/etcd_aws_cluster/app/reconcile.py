@@ -194,18 +194,25 @@ class Reconciler:
         )
 
     def _end(self, view: View, decision: Decision, steps: int, time_left: Callable[[], float]) -> RunReport:
-        for instance_id, transition in decision.keep_alive if isinstance(decision, Wait | Refuse) else ():
-            try:
-                self._group.heartbeat(instance_id, transition)
-            except AwsError as error:
-                self._telemetry.trouble("heartbeat not recorded", error)
-                self._telemetry.count(Metric.RECONCILE_ERRORS)
+        self._keep_alive(decision, time_left)
         self._measure(view, decision)
         if time_left() > self._pace.reserve.total_seconds():
             do_chores(self._chores, view, self._telemetry)
         return RunReport(
             decision=type(decision).__name__, reason=decision.reason.name, detail=decision.detail, steps=steps
         )
+
+    def _keep_alive(self, decision: Decision, time_left: Callable[[], float]) -> None:
+        """Record heartbeats. Where they hang the rest are left to the next run: hooks last longer than its metrics."""
+        for instance_id, transition in decision.keep_alive if isinstance(decision, Wait | Refuse) else ():
+            began = self._clock.monotonic()
+            try:
+                self._group.heartbeat(instance_id, transition)
+            except AwsError as error:
+                self._telemetry.trouble("heartbeat not recorded", error)
+                self._telemetry.count(Metric.RECONCILE_ERRORS)
+                if time_left() <= self._clock.monotonic() - began:
+                    return
 
     def _measure(self, view: View, decision: Decision) -> None:
         certificates = self._certificates()
