@@ -203,7 +203,7 @@ class Reconciler:
         )
 
     def _keep_alive(self, decision: Decision, time_left: Callable[[], float]) -> None:
-        """Record heartbeats. Where they hang the rest are left to the next run: hooks last longer than its metrics."""
+        """Record heartbeats; where one hangs, the rest are left to the next run, so that this one ends in time."""
         for instance_id, transition in decision.keep_alive if isinstance(decision, Wait | Refuse) else ():
             began = self._clock.monotonic()
             try:

@@ -22,7 +22,16 @@ from .quorum import majority
 from .record import Record, RecordState
 from .view import Membership, View, read_membership
 
-_MAY_HOLD_DATA = frozenset({Lifecycle.IN_SERVICE, Lifecycle.ENTERING_STANDBY, Lifecycle.STANDBY, Lifecycle.DETACHING})
+_MAY_HOLD_DATA = frozenset(
+    {
+        Lifecycle.IN_SERVICE,
+        Lifecycle.ENTERING_STANDBY,
+        Lifecycle.STANDBY,
+        Lifecycle.DETACHING,
+        Lifecycle.TERMINATING_RETAINED,
+        Lifecycle.UNKNOWN,
+    }
+)
 
 
 def pass_the_warm_pool(view: View, _policy: Policy) -> Decision | None:

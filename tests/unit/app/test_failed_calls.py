@@ -124,7 +124,7 @@ def test_heartbeats_that_hang_do_not_push_a_run_past_its_end() -> None:
         world.clock.advance(timedelta(seconds=9))
         raise AwsError("no answer")
 
-    world.group.heartbeat = heartbeat  # type: ignore[method-assign]
+    world.group.heartbeat = heartbeat  # type: ignore[method-assign, assignment]
     began = world.clock.monotonic()
     report = world.run()
     assert report is not None

@@ -106,7 +106,10 @@ def test_instances_without_an_address_are_not_of_the_cohort() -> None:
     assert isinstance(decide(nothing_yet([*waiting(1, 2), blind])), Wait)
 
 
-@pytest.mark.parametrize("state", ["InService", "Standby", "EnteringStandby", "Detaching"])
+@pytest.mark.parametrize(
+    "state",
+    ["InService", "Standby", "EnteringStandby", "Detaching", "Terminating:Retained", "ReplacingRootVolume:Wait"],
+)
 def test_an_instance_that_may_hold_data_and_does_not_answer_forbids_a_new_cluster(state: str) -> None:
     decision = decide(nothing_yet([*waiting(1, 2, 3), an_instance(4, state)]))
     assert isinstance(decision, Refuse)
