@@ -75,9 +75,12 @@ def give_up_dead_newcomers(view: View, _policy: Policy) -> Decision | None:
 
 def refuse_an_unusable_record(view: View, _policy: Policy) -> Decision | None:
     """A record that cannot be understood is not "no record"."""
-    if not view.stored.problem:
+    problem, record = view.stored.problem, view.stored.record
+    if record and record.state is RecordState.EXISTING and record.cluster_id is None:
+        problem = "the record has state existing and no cluster_id"
+    if not problem:
         return None
-    return Refuse(reason=Reason.RECORD_UNUSABLE, detail=view.stored.problem, keep_alive=view.all_waiting())
+    return Refuse(reason=Reason.RECORD_UNUSABLE, detail=problem, keep_alive=view.all_waiting())
 
 
 def retire_a_deleted_groups_record(view: View, _policy: Policy) -> Decision | None:

@@ -236,7 +236,9 @@ def _settle(formed: Formed, member: Member) -> Decision | None:
     if not member.is_learner:
         return _wait_for(member, Reason.MEMBER_STARTING)
     # A learner may be promoted up to 7 s before it serves clients (docs/decisions/0010): wait until it answers.
-    if not member.is_started or member.member_id not in formed.membership.answering:
+    # One that no instance is known for was added by hand: nobody asked us for a voter.
+    serves = member.is_started and member.member_id in formed.membership.answering
+    if not serves or formed.owner(member) is None:
         return _wait_for(member, Reason.LEARNER_CATCHING_UP)
     promote = Act(action=PromoteMember(member.member_id), reason=Reason.LEARNER_SERVES, detail=str(member))
     return promote if formed.may_add() else None

@@ -139,7 +139,7 @@ class Record:
             raise RecordError(f"the record has schema {found!r}, expected {SCHEMA}")
         try:
             clocks = raw.get("clocks", {})
-            record = cls(
+            return cls(
                 generation=int(raw["generation"]),
                 group_arn=str(raw["group_arn"]),
                 token=str(raw["token"]),
@@ -152,9 +152,6 @@ class Record:
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordError(f"the record has a missing or wrong field: {error!r}") from error
-        if record.state is RecordState.EXISTING and record.cluster_id is None:
-            raise RecordError("the record has state existing and no cluster_id")
-        return record
 
 
 def _text(record: Record) -> str:

@@ -107,6 +107,21 @@ def test_a_learner_that_serves_is_promoted() -> None:
     assert decision.action == PromoteMember(mid(4))
 
 
+def test_a_learner_that_no_instance_is_known_for_is_not_promoted_though_it_serves() -> None:
+    stranger = replace(a_member(9, learner=True), name="by-hand")
+    members = members_and(stranger)
+    record = a_record(members)
+    record = replace(record, members=(*record.members[:3], replace(record.members[3], instance=None)))
+    decision = decide(a_view(members=members, record=record))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.LEARNER_CATCHING_UP
+    late = POLICY.join_timeout.total_seconds()
+    overdue = replace(record, members=tuple(replace(m, since=int(NOW - late)) for m in record.members))
+    removal = decide(a_view(members=members, record=overdue))
+    assert isinstance(removal, Act)
+    assert removal.action == RemoveMember(mid(9))
+
+
 def test_a_learner_is_not_promoted_while_a_voter_is_silent_and_that_one_is_replaced_first() -> None:
     members = members_and(a_member(4, learner=True))
     waiting = in_service_and(an_instance(4, "Pending:Wait"), an_instance(5, "Pending:Wait"))

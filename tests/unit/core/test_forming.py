@@ -298,6 +298,14 @@ def test_a_record_that_cannot_be_read_is_not_no_record() -> None:
     assert "schema 9" in decision.detail
 
 
+def test_a_formed_record_without_a_cluster_id_is_unusable() -> None:
+    record = replace(a_record([a_member(n) for n in (1, 2, 3)]), cluster_id=None)
+    decision = decide(a_view(record=record))
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.RECORD_UNUSABLE
+    assert decision.detail == "the record has state existing and no cluster_id"
+
+
 # --- the group goes ---
 
 

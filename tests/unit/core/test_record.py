@@ -131,7 +131,6 @@ def test_unknown_keys_are_ignored() -> None:
         ('{"schema":1}', "missing or wrong field: KeyError\\('generation'\\)"),
         (a_cohort_record([1]).to_json().replace('"new"', '"odd"'), "'odd' is not a valid RecordState"),
         (a_cohort_record([1]).to_json().replace('"members":[{', '"members":[7,{'), "missing or wrong field"),
-        (a_cohort_record([1]).to_json().replace('"new"', '"existing"'), "state existing and no cluster_id"),
     ],
 )
 def test_a_record_that_cannot_be_understood_says_why(text: str, expected: str) -> None:
