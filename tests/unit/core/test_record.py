@@ -70,9 +70,10 @@ def test_a_record_has_room_while_the_longest_entry_and_a_clock_for_each_member_f
 
 
 def test_no_newcomer_has_a_longer_entry() -> None:
+    instance = InstanceId("i-0123456789abcdef0")
     member = replace(
         a_recorded(a_member(1)),
-        instance=InstanceId("i-0123456789abcdef0"),
+        instance=instance,
         name="i-0123456789abcdef0",
         member_id=MemberId(2**64 - 1),
         life="f" * 16,
@@ -81,7 +82,7 @@ def test_no_newcomer_has_a_longer_entry() -> None:
         since=1_700_000_000,
     )
     empty = a_record([])
-    grown = replace(empty, members=(member,), unresponsive_since={member.instance: 1_700_000_000})
+    grown = replace(empty, members=(member,), unresponsive_since={instance: 1_700_000_000})
     assert len(grown.to_json()) - len(empty.to_json()) < LONGEST_ENTRY_BYTES
 
 
