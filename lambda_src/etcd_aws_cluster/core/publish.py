@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from .actions import ConcludeFormation, PublishRecord
-from .model import Instance, InstanceId, Lifecycle, Member, Transition
+from .model import POOL_WAIT, Instance, InstanceId, Lifecycle, Member, Transition
 from .policy import Policy
 from .record import Record, RecordedMember, RecordState
 from .view import Membership, View
@@ -120,8 +120,9 @@ def _unresponsive(view: View, membership: Membership) -> Iterable[InstanceId]:
 
 
 def _leaving(view: View, membership: Membership) -> Iterable[InstanceId]:
-    for instance in view.waiting(Transition.TERMINATING):
-        if membership.of(instance.instance_id):
+    for instance in view.group.instances:
+        waits = view.is_waiting(instance, Transition.TERMINATING) or instance.lifecycle in POOL_WAIT
+        if waits and membership.of(instance.instance_id):
             yield instance.instance_id
 
 

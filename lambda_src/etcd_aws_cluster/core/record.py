@@ -69,7 +69,7 @@ class Record:
         token: etcd's initial cluster token; differs between generations and between groups.
         created_at: Epoch seconds.
         unresponsive_since: Epoch seconds, by instance in service whose member does not answer.
-        leaving_since: Epoch seconds, by instance in Terminating:Wait.
+        leaving_since: Epoch seconds, by instance with a member that waits to go, into the warm pool included.
     """
 
     generation: int

@@ -322,6 +322,18 @@ def test_of_two_leavers_the_leader_goes_last() -> None:
     assert decision.action == RemoveMember(mid(2))
 
 
+def test_a_voter_on_its_way_back_to_the_warm_pool_does_not_wait_for_ever_either() -> None:
+    instances = [an_instance(1), an_instance(2), an_instance(3, "Warmed:Pending:Wait")]
+    first = decide(a_view(instances))
+    assert isinstance(first, Act)
+    assert isinstance(first.action, PublishRecord)
+    assert first.action.record.leaving_since == {iid(3): int(NOW)}
+    overdue = POLICY.replacement_wait.total_seconds()
+    then = decide(a_view(instances, record=a_record(VOTERS, leaving={3: overdue})))
+    assert isinstance(then, Act)
+    assert then.action == RemoveMember(mid(3))
+
+
 def test_a_leaving_voters_clock_starts_when_it_waits_and_stops_when_it_stays() -> None:
     leaving = decide(a_view([an_instance(1), an_instance(2), an_instance(3, "Terminating:Wait")]))
     assert isinstance(leaving, Act)
