@@ -81,6 +81,14 @@ def test_a_cluster_is_not_adopted_while_it_is_unknown_who_is_on_an_instance_and_
     assert set(decision.keep_alive) == set(view.all_waiting())
 
 
+def test_every_such_member_and_instance_is_named() -> None:
+    five = tuple(by_name(n) for n in (1, 2, 3, 4, 5))
+    instances = [an_instance(n) for n in (1, 2, 3, 4, 5)]
+    decision = decide(a_view(instances, members=five, no_record=True, readings=answers_of(*five, silent=(4, 5))))
+    assert isinstance(decision, Refuse)
+    assert decision.detail == f"{five[3]}, {five[4]} may be on i-04, i-05"
+
+
 @pytest.mark.parametrize("instances", [[], [an_instance(4, "Pending:Wait")], [an_instance(4, "Warmed:Stopped")]])
 def test_a_member_that_can_be_on_no_instance_of_the_group_keeps_nobody_from_adopting(instances: list[Instance]) -> None:
     record = adopted(found([an_instance(1), an_instance(2), *instances], silent=(3,)))
