@@ -290,6 +290,13 @@ def test_every_fact_is_read_from_where_aws_tells_it() -> None:
     )
 
 
+def test_user_data_that_is_no_text_is_not_known_rather_than_without_the_agent() -> None:
+    compressed = base64.b64encode(gzip.compress(b"agent")).decode()
+    session: Any = a_session(group_as_described(), launch_data={"UserData": compressed})
+    facts = read_facts(session, "legacy", members_security_group_id="sg-1")
+    assert facts.user_data is None
+
+
 @pytest.mark.parametrize(
     ("described", "counts_in"),
     [
@@ -308,13 +315,6 @@ def test_what_a_groups_capacity_is_counted_in_is_read(described: dict[str, Any],
     session: Any = a_session(group_as_described(**described), launch_data={})
     facts = read_facts(session, "legacy", members_security_group_id="sg-1")
     assert facts.counts_in == counts_in
-
-
-def test_user_data_that_is_no_text_is_not_known_rather_than_without_the_agent() -> None:
-    compressed = base64.b64encode(gzip.compress(b"agent")).decode()
-    session: Any = a_session(group_as_described(), launch_data={"UserData": compressed})
-    facts = read_facts(session, "legacy", members_security_group_id="sg-1")
-    assert facts.user_data is None
 
 
 def test_a_call_that_aws_refuses_is_no_fact() -> None:

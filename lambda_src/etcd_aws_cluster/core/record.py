@@ -104,24 +104,40 @@ class Record:
         )
         return ",".join(pairs)
 
+    def has_room(self) -> bool:
+        """Whether one more member would fit, with a clock running for each."""
+        clocks = {m.instance: self.created_at for m in self.members if m.instance}
+        longest = replace(self, unresponsive_since=clocks, leaving_since={})
+        try:
+            return len(longest.to_json().encode()) + LONGEST_ENTRY_BYTES <= MAX_BYTES
+        except RecordError:
+            return False
+
     def to_json(self) -> str:
         """Return the document.
 
         Raises:
             RecordError: It would not fit a standard parameter.
         """
-        text = _text(self)
+        text = json.dumps(
+            {
+                "schema": SCHEMA,
+                "generation": self.generation,
+                "group_arn": self.group_arn,
+                "token": self.token,
+                "state": self.state.value,
+                "cluster_id": _to_hex(self.cluster_id),
+                "created_at": self.created_at,
+                "members": [_member_to_dict(m) for m in self.members],
+                "clocks": {"unresponsive": dict(self.unresponsive_since), "leaving": dict(self.leaving_since)},
+            },
+            separators=(",", ":"),
+        )
         if len(text.encode()) > MAX_BYTES:
             raise RecordError(
                 f"the record of {len(self.members)} members has {len(text.encode())} bytes, at most {MAX_BYTES} fit"
             )
         return text
-
-    def has_room(self) -> bool:
-        """Whether one more member would fit, with a clock running for each."""
-        clocks = {m.instance: self.created_at for m in self.members if m.instance}
-        longest = replace(self, unresponsive_since=clocks, leaving_since={})
-        return len(_text(longest).encode()) + LONGEST_ENTRY_BYTES <= MAX_BYTES
 
     @classmethod
     def from_json(cls, text: str) -> Record:
@@ -152,23 +168,6 @@ class Record:
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordError(f"the record has a missing or wrong field: {error!r}") from error
-
-
-def _text(record: Record) -> str:
-    return json.dumps(
-        {
-            "schema": SCHEMA,
-            "generation": record.generation,
-            "group_arn": record.group_arn,
-            "token": record.token,
-            "state": record.state.value,
-            "cluster_id": _to_hex(record.cluster_id),
-            "created_at": record.created_at,
-            "members": [_member_to_dict(m) for m in record.members],
-            "clocks": {"unresponsive": dict(record.unresponsive_since), "leaving": dict(record.leaving_since)},
-        },
-        separators=(",", ":"),
-    )
 
 
 def _to_hex(number: int | None) -> str | None:
