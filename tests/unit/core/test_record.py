@@ -66,6 +66,7 @@ def test_a_record_has_room_while_the_longest_entry_and_a_clock_for_each_member_f
     full = replace(record, token="t" * (MAX_BYTES - LONGEST_ENTRY_BYTES - len(ticking.to_json()) + len(record.token)))
     assert full.has_room()
     assert not replace(full, token=full.token + "t").has_room()
+    assert not replace(full, token="t" * MAX_BYTES).has_room()
     assert replace(full, leaving_since=ticking.unresponsive_since).has_room()
 
 
