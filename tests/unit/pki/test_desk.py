@@ -175,6 +175,27 @@ def test_a_request_that_is_no_csr_is_refused() -> None:
     assert f"certificate-requests/{iid(1)}: the request is not a CSR" in office.telemetry.troubles[0]
 
 
+def test_a_request_that_no_library_knows_what_to_do_with_is_refused_and_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    office, key = Office(), new_key()
+    office.tray.ask(Applicant.CLIENT, "mallory", "odd", "")
+    office.tray.ask(Applicant.CLIENT, "backup", csr(key), "")
+    load = x509.load_pem_x509_csr
+
+    def choke(data: bytes) -> x509.CertificateSigningRequest:
+        if data == b"odd":
+            raise LookupError("what is that?")
+        return load(data)
+
+    monkeypatch.setattr(x509, "load_pem_x509_csr", choke)
+    office.look()
+
+    assert not office.tray.asked
+    assert office.refused == 1
+    assert office.certificate("backup", Applicant.CLIENT) is not None
+
+
 def test_an_instance_whose_address_is_not_known_yet_waits_for_the_next_look() -> None:
     office = Office()
     office.instances = (an_instance(1, address=None),)
