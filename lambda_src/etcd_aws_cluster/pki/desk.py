@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -103,15 +104,24 @@ class CertificateDesk:
             return  # one that is about to be attached to the group is answered then
         if instance.private_ip is None or instance.ec2_state.is_ending:
             return
-        asked = self._tray.newest_request(Applicant.HOST, listed.name)
-        if asked is None:
+        versions = self._tray.versions(Applicant.HOST, listed.name)
+        if not versions:
             return
-        session = self._writer.fullmatch(asked.writer)
-        if session is None or session["session"] != instance.instance_id:
-            problem = f"version {asked.version} was written by {asked.writer or 'nobody known'}, not by the instance"
-            self._refuse(Applicant.HOST, asked, PkiError(problem))
+        newest = versions[0]
+        own = next((v for v in versions if self._is_by(instance, v)), None)
+        if own is not newest:  # each host may write there: one that was taken over must not keep others from theirs
+            problem = f"version {newest.version} was written by {newest.writer or 'nobody known'}, not by the instance"
+            self._complain(Applicant.HOST, newest, PkiError(problem))
+        if own is None:
+            self._tray.withdraw(Applicant.HOST, newest)
             return
+        # What is deleted in the end is what is there by then.
+        asked = replace(own, version=newest.version)
         self._answer(Applicant.HOST, asked, self._host(instance, instance.private_ip))
+
+    def _is_by(self, instance: Instance, asked: CertificateRequest) -> bool:
+        session = self._writer.fullmatch(asked.writer)
+        return session is not None and session["session"] == instance.instance_id
 
     def _host(self, instance: Instance, private_ip: str) -> Subject:
         names = [name.replace("{instance_id}", instance.instance_id) for name in self._cluster_names]
@@ -147,10 +157,13 @@ class CertificateDesk:
 
     def _refuse(self, applicant: Applicant, asked: CertificateRequest, problem: PkiError) -> None:
         """Say so, once: the request is deleted, so that its rightful owner can ask again."""
+        self._complain(applicant, asked, problem)
+        self._tray.withdraw(applicant, asked)
+
+    def _complain(self, applicant: Applicant, asked: CertificateRequest, problem: PkiError) -> None:
         about = f"{applicant}certificate-requests/{asked.name}"
         self._telemetry.trouble("certificate request refused", PkiError(f"{about}: {problem}"))
         self._telemetry.count(Metric.CERTIFICATE_REQUESTS_REFUSED)
-        self._tray.withdraw(applicant, asked)
 
     def _tidy(self, group: Group) -> None:
         now = frozenset(i.instance_id for i in group.instances)

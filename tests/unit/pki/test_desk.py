@@ -139,15 +139,21 @@ def test_a_request_that_the_instance_did_not_write_itself_is_refused_counted_and
     assert "not by the instance" in office.telemetry.troubles[0]
 
 
-def test_the_writer_of_an_earlier_version_counts_for_nothing() -> None:
-    office = Office()
-    office.ask(1, new_key())
-    office.ask(1, new_key(), writer=session("mallory", "Administrator"))
+def test_who_writes_over_a_request_of_another_host_does_not_keep_it_from_being_answered() -> None:
+    office, earlier, asked, mallorys = Office(), new_key(), new_key(), new_key()
+    office.ask(1, earlier)
+    office.ask(1, asked)
+    office.ask(1, mallorys, writer=session(iid(2)))
+    office.ask(1, mallorys, writer=session("mallory", "Administrator"))
 
     office.look()
 
-    assert office.certificate(iid(1)) is None
+    certificate = office.certificate(iid(1))
+    assert certificate is not None
+    assert certificate.public_key() == asked.public_key()
+    assert not office.tray.is_open(iid(1))
     assert office.refused == 1
+    assert "version 4 was written by" in office.telemetry.troubles[0]
 
 
 def test_whose_request_was_refused_can_ask_again() -> None:
@@ -404,7 +410,7 @@ def test_after_a_failure_aws_is_left_alone_for_a_while_and_then_all_is_looked_fo
     office = Office()
     office.look()
     office.ask(1, new_key())
-    office.tray.fail_next("newest_request")
+    office.tray.fail_next("versions")
     with pytest.raises(AwsError):
         office.look()
     office.tray.calls.clear()
@@ -420,7 +426,7 @@ def test_after_a_failure_aws_is_left_alone_for_a_while_and_then_all_is_looked_fo
 
 
 @pytest.mark.parametrize(
-    "call", ["read_bundle", "requests", "newest_request", "read_certificate", "write_certificate", "withdraw"]
+    "call", ["read_bundle", "requests", "versions", "read_certificate", "write_certificate", "withdraw"]
 )
 @pytest.mark.parametrize("after_applying", [False, True])
 def test_a_call_that_fails_holds_up_nobody_else_and_is_made_up_for_at_the_next_look(
@@ -450,10 +456,10 @@ def test_an_aws_that_fails_time_after_time_is_not_asked_on_behalf_of_everybody()
     office.instances = tuple(an_instance(n) for n in range(1, 10))
     for n in range(1, 10):
         office.ask(n, new_key())
-        office.tray.fail_next("newest_request")
+        office.tray.fail_next("versions")
     with pytest.raises(AwsError):
         office.look()
-    assert office.tray.calls["newest_request"] == 2
+    assert office.tray.calls["versions"] == 2
 
 
 def test_two_controllers_may_answer_the_same_request_at_once() -> None:
