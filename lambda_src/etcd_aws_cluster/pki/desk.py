@@ -24,6 +24,9 @@ _CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TIDY_EVERY = timedelta(hours=1)
 _MOST_FAILURES = 2
 
+MOST_AT_ONCE = 20
+"""So many clients and strangers at one look: each costs calls to AWS, and members wait meanwhile."""
+
 
 class CertificateDesk:
     """A chore: requests in, certificates out.
@@ -65,6 +68,7 @@ class CertificateDesk:
         self._cluster_names = tuple(cluster_names)
         self._rounds = Rounds(clock=clock, longest=longest_pause)
         self._group: Group | None = None
+        self._is_more = False
         self._tidied: tuple[frozenset[InstanceId], float] | None = None
 
     def announce(self) -> None:
@@ -81,27 +85,44 @@ class CertificateDesk:
         due = self._rounds.due(view)
         steps: list[Callable[[], None]] = [partial(self._tidy, view.group)] if is_new else []
         if Applicant.HOST in due:
-            # What EC2 says of strangers is as old as the group.
-            answer = partial(self._serve_host, view.group, may_be_gone=is_new)
-            steps.append(partial(self._serve, Applicant.HOST, answer))
+            steps.append(partial(self._serve_hosts, view.group, may_be_gone=is_new))
         if Applicant.CLIENT in due:
-            steps.append(partial(self._serve, Applicant.CLIENT, self._serve_client))
+            steps.append(self._serve_clients)
+        self._is_more = False
         try:
             _each(steps)
         except ClusterError:
             self._rounds.failed()
             raise
         self._rounds.looked(due)
+        if self._is_more:
+            self._rounds.announce()
 
-    def _serve(self, applicant: Applicant, answer: Callable[[CertificateRequest], None]) -> None:
-        _each([partial(answer, asked) for asked in self._tray.requests(applicant)])
+    def _serve_hosts(self, group: Group, *, may_be_gone: bool) -> None:
+        """Answer those of the group first: whoever can ask can ask in the name of many."""
+        steps: list[Callable[[], None]] = []
+        strangers: list[CertificateRequest] = []
+        for asked in self._tray.requests(Applicant.HOST):
+            instance = group.find(InstanceId(asked.name))
+            if instance is None:
+                strangers.append(asked)
+            else:
+                steps.append(partial(self._serve_host, instance, asked))
+        if may_be_gone:  # what EC2 says of strangers is as old as the group
+            steps += [partial(self._tidy_request, group, asked) for asked in strangers[:MOST_AT_ONCE]]
+        _each(steps)
 
-    def _serve_host(self, group: Group, listed: CertificateRequest, *, may_be_gone: bool) -> None:
-        instance = group.find(InstanceId(listed.name))
-        if instance is None:
-            if may_be_gone and self._gone(group, [listed.name]):
-                self._tray.withdraw(Applicant.HOST, listed)
-            return  # one that is about to be attached to the group is answered then
+    def _serve_clients(self) -> None:
+        asked = self._tray.requests(Applicant.CLIENT)
+        self._is_more = len(asked) > MOST_AT_ONCE
+        _each([partial(self._serve_client, each) for each in asked[:MOST_AT_ONCE]])
+
+    def _tidy_request(self, group: Group, listed: CertificateRequest) -> None:
+        """Delete what an instance left that is gone; one that is about to be attached to the group is answered then."""
+        if self._gone(group, [listed.name]):
+            self._tray.withdraw(Applicant.HOST, listed)
+
+    def _serve_host(self, instance: Instance, listed: CertificateRequest) -> None:
         if instance.private_ip is None or instance.ec2_state.is_ending:
             return
         versions = self._tray.versions(Applicant.HOST, listed.name)

@@ -17,7 +17,7 @@ from etcd_aws_cluster.core.telemetry import Metric
 from etcd_aws_cluster.core.view import View
 from etcd_aws_cluster.pki.authorities import Authorities
 from etcd_aws_cluster.pki.certificates import MEMBER_CN, PrivateKey, new_key
-from etcd_aws_cluster.pki.desk import CertificateDesk
+from etcd_aws_cluster.pki.desk import MOST_AT_ONCE, CertificateDesk
 from tests.builders import ARN, an_instance, iid, ip
 from tests.fakes.fake_clock import FakeClock
 from tests.fakes.fake_tray import FakeTray
@@ -154,6 +154,26 @@ def test_who_writes_over_a_request_of_another_host_does_not_keep_it_from_being_a
     assert not office.tray.is_open(iid(1))
     assert office.refused == 1
     assert "version 4 was written by" in office.telemetry.troubles[0]
+
+
+def test_of_many_requests_a_look_takes_its_own_hosts_and_a_few_of_the_rest_and_the_next_one_goes_on() -> None:
+    office, key = Office(), new_key()
+    names = [f"client-{n:03d}" for n in range(3 * MOST_AT_ONCE)]
+    for n in range(100, 100 + 3 * MOST_AT_ONCE):
+        office.ask(n, new_key(), writer=session(iid(2)))
+    office.ask(1, key)
+    for name in names:
+        office.tray.ask(Applicant.CLIENT, name, csr(key))
+
+    office.look()
+    assert office.certificate(iid(1)) is not None
+    assert office.tray.calls["withdraw"] == 1 + 2 * MOST_AT_ONCE
+    assert len(office.tray.certified(Applicant.CLIENT)) == MOST_AT_ONCE
+
+    office.see()
+    office.see()
+    assert sorted(office.tray.certified(Applicant.CLIENT)) == names
+    assert not office.tray.asked
 
 
 def test_whose_request_was_refused_can_ask_again() -> None:
