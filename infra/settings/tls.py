@@ -9,8 +9,9 @@ from infra.settings.rules import KEY_PREFIX, Flag, Text, TextOf, Whole, setting
 if TYPE_CHECKING:
     from infra.settings import Settings
 
-_MANAGED = r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@{}-]+"
-_STORED = r"ssm:/[A-Za-z0-9/_.{}-]+"
+_MANAGED = r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:"
+_IN_SECRET, _IN_PARAMETER = "[A-Za-z0-9/_+=.@-]", "[A-Za-z0-9/_.-]"
+_HOSTS_OWN = r"\{instance_id\}|\{private_ip\}"
 _MATERIAL = "the ARN of a Secrets Manager secret, or ssm:/name of a SecureString parameter, or empty"
 
 
@@ -35,7 +36,11 @@ class TlsSettings:
         "rollout, where an earlier release made the members' certificates, and for etcd 2.x proxies",
     )
     certificate_hours: int = setting(
-        168, Whole(minimum=1, maximum=8760), "life of a certificate that the controller issues", unit="h"
+        168,
+        # A host looks after it each hour or hour and a half, and from half of its life on: twice before the end.
+        Whole(minimum=8, maximum=8760),
+        "life of a certificate that the controller issues",
+        unit="h",
     )
     ca_signing: int = setting(1, Whole(minimum=1, maximum=999), "generation of the automatic CA that signs")
     ca_trusted: str = setting(
@@ -45,18 +50,21 @@ class TlsSettings:
     )
     controller_tls_source: str = setting(
         "",
-        Text(form=f"|{_MANAGED}|{_STORED}", expected=_MATERIAL),
+        Text(form=f"|{_MANAGED}{_IN_SECRET}+|ssm:/{_IN_PARAMETER}+", expected=_MATERIAL),
         "own PKI: where the controller finds its JSON object of ca, cert and key (PEM)",
     )
     host_tls_source: str = setting(
         "",
-        Text(form=f"|{_MANAGED}|{_STORED}", expected=_MATERIAL),
+        Text(
+            form=f"|{_MANAGED}({_IN_SECRET}|{_HOSTS_OWN})+|ssm:/({_IN_PARAMETER}|{_HOSTS_OWN})+",
+            expected=f"{_MATERIAL}; with no other braces than {{instance_id}} and {{private_ip}}",
+        ),
         "own PKI: where each host finds its JSON object of ca, cert and key (PEM); {instance_id} and {private_ip} are "
         "filled in; empty: they come with the image",
     )
     etcd_user_secret_arn: str = setting(
         "",
-        Text(form=f"|{_MANAGED}", expected="the ARN of a Secrets Manager secret, or empty"),
+        Text(form=f"|{_MANAGED}{_IN_SECRET}+", expected="the ARN of a Secrets Manager secret, or empty"),
         "secret with username and password (JSON), with which the controller logs in where etcd has users",
     )
 

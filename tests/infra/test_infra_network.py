@@ -7,7 +7,7 @@ import pytest
 from aws_cdk import assertions
 
 from infra.network_costs import render_costs
-from infra.network_endpoints import endpoints_to_make, needed_endpoints
+from infra.network_endpoints import ALL_ENDPOINTS, endpoints_to_make, needed_endpoints
 from infra.settings import Settings
 from infra.settings.rules import SettingsError
 from tests.infra.stacks import ENDPOINTS as WITH_ENDPOINTS
@@ -264,6 +264,14 @@ def test_a_given_vpc_gets_the_endpoints_that_were_asked_for() -> None:
     assert services["com.amazonaws.eu-west-1.s3"]["RouteTableIds"] == [
         f"rtb-{each[-8:]}" for each in SUBNETS["Isolated"]
     ]
+
+
+def test_each_endpoint_that_may_be_needed_can_be_asked_for_by_its_name() -> None:
+    context = {**GIVEN_ENDPOINTS, "etcd:dns_zone_name": "example.internal"}
+    needed = needed_endpoints(Settings.from_context(context))
+    for name in needed:
+        assert endpoints_to_make(Settings.from_context(context | {"etcd:given_vpc_endpoints": name})) == (name,)
+    assert set(ALL_ENDPOINTS) == set(needed)
 
 
 def test_an_interface_endpoint_has_one_subnet_in_each_zone() -> None:

@@ -35,6 +35,8 @@ def test_a_flag_may_come_as_the_command_line_or_json_writes_it(written: object, 
     assert Settings.from_context({"etcd:reserve_concurrency": written}).controller.reserve_concurrency is meant
 
 
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:etcd"
+CONTROLLER = {"etcd:controller_tls_source": "ssm:/tls/controller"}
 BAD = [
     ("size", "4", "one of 1, 3, 5, 7, 9"),
     ("size", 0, "one of 1, 3, 5, 7, 9"),
@@ -86,6 +88,7 @@ BAD = [
     ("dns_ttl_s", "4", "from 5 to 3600"),
     ("ami_id", "amzn", "image id"),
     ("instance_type", "m7g", "instance type"),
+    ("instance_type", "u-6tb1.metal", "instance type"),
     ("root_device_name", "xvda", "device"),
     ("operating_system", "debian", "one of amazon-linux-2023, ubuntu, flatcar"),
     ("agent_image", "Agent image", "s3:// address"),
@@ -97,6 +100,12 @@ BAD = [
     ("data_volume_on_termination", "retain", "one of delete, keep"),
     ("etcd_version", "v3.5.21", "without v"),
     ("etcd_version", "latest", "without v"),
+    ("etcd_version", f"{'9' * 5000}.0.0", "without v"),
+    ("certificate_hours", 7, "from 8 to 8760"),
+    ("controller_tls_source", "ssm:/tls/{instance_id}", "ssm:/name of a SecureString"),
+    ("etcd_user_secret_arn", f"{SECRET}/{{private_ip}}", "the ARN of a Secrets Manager secret"),
+    ("host_tls_source", "ssm:/tls/{hostname}", "{instance_id} and {private_ip}"),
+    ("host_tls_source", f"{SECRET}/{{instance_id", "{instance_id} and {private_ip}"),
     ("etcd_sha256", "ABC", "64 lower-case"),
     ("etcd_url", "http://example.com/etcd.tar.gz", "https:// or s3://"),
     ("etcd_url", "https://example.com/'; reboot; '", "https:// or s3://"),
@@ -117,6 +126,19 @@ def test_a_bad_value_is_refused_with_key_value_and_what_was_expected(key: str, v
     (line,) = str(refusal.value).splitlines()
     assert line.startswith(f"etcd:{key}: got {value!r}, expected ")
     assert expected in line
+
+
+def test_the_shortest_life_of_a_certificate_leaves_its_host_two_looks_before_the_end() -> None:
+    timer = (ROOT / "infra/user_data/files/etcd-certificates.timer").read_text(encoding="utf-8")
+    assert "OnCalendar=hourly\nRandomizedDelaySec=30min\n" in timer  # so two looks may be 90 min apart
+    shortest = next(d for _, d in declared_settings() if d.name == "certificate_hours").metadata["rule"].minimum
+    assert shortest / 2 > 2 * 1.5
+
+
+@pytest.mark.parametrize("name", ["instance_id", "private_ip"])
+def test_the_source_of_hosts_certificates_may_be_one_for_each(name: str) -> None:
+    for source in (f"ssm:/tls/{{{name}}}", f"{SECRET}/{{{name}}}-x"):
+        assert Settings.from_context({"etcd:pki": "own", **CONTROLLER, "etcd:host_tls_source": source})
 
 
 def test_every_kind_of_setting_has_a_bad_value_in_this_table() -> None:
