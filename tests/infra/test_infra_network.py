@@ -252,6 +252,37 @@ def test_a_subnet_that_will_not_do_is_refused_by_name(other: str) -> None:
     assert str(refusal.value).startswith(expected)
 
 
+def without(kind: str) -> dict[str, Any]:
+    """What was looked up of a VPC that has no subnet of a kind."""
+    ((key, vpc),) = looked_up().items()
+    return {key: vpc | {"subnetGroups": [group for group in vpc["subnetGroups"] if group["type"] != kind]}}
+
+
+@pytest.mark.parametrize(
+    ("context", "kind", "expected"),
+    [
+        (GIVEN, "Private", "with a way out by a NAT gateway, which etcd:egress=nat is for"),
+        ({**GIVEN, **WITH_ENDPOINTS}, "Isolated", "without any way out, which etcd:egress=endpoints is for"),
+    ],
+)
+def test_a_vpc_without_subnets_of_the_kind_is_refused_with_what_to_name(
+    context: dict[str, str], kind: str, expected: str
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        make_stack({**without(kind), **context}, env=ACCOUNT)
+    (line,) = str(refusal.value).splitlines()
+    assert line.startswith("etcd:vpc_id: got vpc-12345678, expected one that has subnets ")
+    assert expected in line
+    assert "etcd:subnet_ids" in line
+
+
+def test_where_subnets_are_named_it_does_not_matter_of_which_kind_cdk_takes_them_to_be() -> None:
+    # The way out may be a transit gateway or a proxy, which a route to no NAT gateway is.
+    context = {**without("Private"), **GIVEN, "etcd:subnet_ids": "subnet-cccc0001,subnet-cccc0002"}
+    for used in used_subnets(dict(assertions.Template.from_stack(make_stack(context, env=ACCOUNT)).to_json())):
+        assert sorted(used) == ["subnet-cccc0001", "subnet-cccc0002"]
+
+
 def test_before_the_vpc_was_looked_up_no_subnet_is_missed() -> None:
     assert make_stack({**GIVEN, "etcd:subnet_ids": "subnet-bbbb0001"}, env=ACCOUNT)
 

@@ -80,7 +80,7 @@ def test_what_is_wrong_with_an_operators_material_is_told_by_its_field(text: str
 @pytest.mark.parametrize("field", ["ca", "cert", "key"])
 def test_what_people_write_beside_the_pem_is_not_looked_at(field: str) -> None:
     fields = json.loads(given())
-    fields[field] = f"\ufeff# für alle\r\n\n{fields[field]}\n  "
+    fields[field] = f"\ufeff# für etcd\r\n\n{fields[field]}\n  "
     material = given_material("ssm:/tls", json.dumps(fields), NOW)
     ClientIdentity(lambda: material, now=lambda: NOW)()
 
