@@ -105,6 +105,8 @@ BAD = [
     ("controller_tls_source", "ssm:/tls/{instance_id}", "ssm:/name of a SecureString"),
     ("etcd_user_secret_arn", f"{SECRET}/{{private_ip}}", "the ARN of a Secrets Manager secret"),
     ("host_tls_source", "ssm:/tls/{hostname}", "{instance_id} and {private_ip}"),
+    ("host_tls_source", "ssm:/{private_ip}", "after a beginning of your own"),
+    ("host_tls_source", f"{SECRET.removesuffix('etcd')}{{instance_id}}", "after a beginning of your own"),
     ("host_tls_source", f"{SECRET}/{{instance_id", "{instance_id} and {private_ip}"),
     ("etcd_sha256", "ABC", "64 lower-case"),
     ("etcd_url", "http://example.com/etcd.tar.gz", "https:// or s3://"),
@@ -137,7 +139,7 @@ def test_the_shortest_life_of_a_certificate_leaves_its_host_two_looks_before_the
 
 @pytest.mark.parametrize("name", ["instance_id", "private_ip"])
 def test_the_source_of_hosts_certificates_may_be_one_for_each(name: str) -> None:
-    for source in (f"ssm:/tls/{{{name}}}", f"{SECRET}/{{{name}}}-x"):
+    for source in (f"ssm:/tls/hosts/{{{name}}}", f"{SECRET}/{{{name}}}-x"):
         assert Settings.from_context({"etcd:pki": "own", **CONTROLLER, "etcd:host_tls_source": source})
 
 
@@ -185,6 +187,23 @@ CONFLICTS = [
     (
         {"tls_transition": True, "etcd_version": "3.5.7", "etcd_sha256": "a" * 64},
         ("tls_transition", "etcd_version=3.5.7", "3.4.25, 3.5.8 or newer"),
+    ),
+    (
+        {
+            "pki": "own",
+            "host_tls_source": "ssm:/tls/etcd/{private_ip}",
+            "controller_tls_source": "ssm:/tls/etcd/controller",
+        },
+        ("controller_tls_source", "ssm:/tls/etcd/controller", "host_tls_source=ssm:/tls/etcd/{private_ip}"),
+    ),
+    (
+        {
+            "pki": "own",
+            "host_tls_source": f"{SECRET}-{{instance_id}}",
+            "controller_tls_source": "ssm:/tls/controller",
+            "etcd_user_secret_arn": f"{SECRET}-root-AbCdEf",
+        },
+        ("etcd_user_secret_arn", f"{SECRET}-root-AbCdEf", "hosts may not read"),
     ),
     ({"dns_zone_id": "Z0123456789ABC"}, ("dns_zone_id", "Z0123456789ABC", "dns_zone_name")),
     ({"dns_ttl_s": 5}, ("dns_ttl_s", "got 5", "dns_zone_name")),
