@@ -179,7 +179,7 @@ def test_the_new_vpc_has_as_many_zones_as_asked_for(zones: int) -> None:
                 "etcd:etcd_client_scheme": "https",
                 "etcd:pki": "own",
                 "etcd:controller_tls_source": "ssm:/tls/controller",
-                "etcd:host_tls_source": "ssm:/tls/{instance_id}",
+                "etcd:host_tls_source": "ssm:/tls/hosts/{instance_id}",
             },
             set(),
         ),
