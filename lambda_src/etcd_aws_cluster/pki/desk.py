@@ -19,7 +19,7 @@ from .certificates import Subject, host, pem, requested_key
 from .errors import PkiError
 from .rounds import Rounds
 
-_INSTANCE_ID = re.compile(r"i-[0-9a-f]+")
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]{1,32}")
 _CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TIDY_EVERY = timedelta(hours=1)
 _MOST_FAILURES = 2

@@ -281,12 +281,13 @@ def test_what_may_still_be_needed_is_left_though_the_group_does_not_list_its_own
     assert (Applicant.HOST, iid(3)) in office.tray.certificates
 
 
-def test_a_request_under_a_name_that_is_no_instance_is_deleted() -> None:
+@pytest.mark.parametrize("name", ["root", "i-", "i-0123*", "i-" + "0" * 500])
+def test_a_request_under_a_name_that_is_no_instance_is_deleted(name: str) -> None:
     office = Office()
-    office.tray.ask(Applicant.HOST, "root", csr(new_key()), session("root"))
+    office.tray.ask(Applicant.HOST, name, csr(new_key()), session(name))
     office.look()
-    assert not office.tray.is_open("root")
-    assert office.certificate("root") is None
+    assert not office.tray.is_open(name)
+    assert office.certificate(name) is None
     assert office.ec2.asked == 0
 
 
