@@ -162,6 +162,14 @@ def test_the_endpoints_admit_members_and_controller_only(template_with_endpoints
     assert admitted == {(ENDPOINTS, MEMBERS, 443), (ENDPOINTS, CONTROLLER, 443)}
 
 
+def test_clients_that_ask_for_certificates_reach_parameter_store_by_the_endpoints(
+    template_with_names: Template,
+) -> None:
+    # There is no other way: the endpoint has the service's name in the whole VPC.
+    assert (ENDPOINTS, CLIENTS, 443) in rules(template_with_names, "Ingress")
+    assert (CLIENTS, ENDPOINTS, 443) in rules(template_with_names, "Egress")
+
+
 @pytest.mark.parametrize("zones", [1, 2, 6])
 def test_the_new_vpc_has_as_many_zones_as_asked_for(zones: int) -> None:
     template = assertions.Template.from_stack(make_stack({"etcd:az_count": zones, "etcd:vpc_cidr": "10.1.0.0/20"}))
