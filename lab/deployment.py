@@ -24,7 +24,7 @@ REGION: Final = "us-east-1"
 # Of the lab's own: the CDK CLI remembers the account of an access key id between runs.
 ACCESS_KEY_ID: Final = "etcd-aws-cluster-lab"
 SECRET_ACCESS_KEY: Final = "lab"  # noqa: S105  # of no account
-_SYNTH_S: Final = 300.0
+_SYNTH_S: Final = 800.0
 _DEPLOY_S: Final = 1200.0
 
 

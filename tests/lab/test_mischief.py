@@ -179,8 +179,7 @@ def test_a_killed_run_is_begun_again_when_its_message_comes_back(
     lab.run_now(SETTLE_S)
     called, after = lab.control.calls(), lab.newest_transition()
     assert lab.kill_function(after_calls=1, after_effect=after_effect) is False
-    message_id = lab.tick()
-    ended = lab.wait_for(lambda: lab.run_for(message_id), SETTLE_S, "the message to come back")
+    ended = lab.run_of(lab.tick(), SETTLE_S)  # when the message has come back
     (killed,) = [each for each in lab.transitions(after=after) if each["kind"] == "function"]
     assert killed["busy"]
     # A run reads the record once; the killed one read it too, or did not.
