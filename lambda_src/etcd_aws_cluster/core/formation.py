@@ -10,6 +10,7 @@ from .actions import (
     Decision,
     FormCluster,
     Look,
+    PublishRecord,
     Reason,
     Refuse,
     Settled,
@@ -23,6 +24,14 @@ from .record import Record, RecordState
 from .view import Membership, View, read_membership
 
 _MAY_HOLD_DATA = frozenset({Lifecycle.IN_SERVICE, Lifecycle.ENTERING_STANDBY, Lifecycle.STANDBY, Lifecycle.DETACHING})
+
+
+def uncover_the_record(view: View, _policy: Policy) -> Decision | None:
+    """Write the record again over one that came too late and is void: agents wait for that."""
+    record = view.stored.record
+    if record is None or not view.stored.is_covered:
+        return None
+    return Act(action=PublishRecord(record), reason=Reason.COVERED)
 
 
 def pass_the_warm_pool(view: View, _policy: Policy) -> Decision | None:

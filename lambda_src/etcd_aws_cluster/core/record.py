@@ -68,6 +68,8 @@ class Record:
         created_at: Epoch seconds.
         unresponsive_since: Epoch seconds, by instance in service whose member does not answer.
         leaving_since: Epoch seconds, by instance in Terminating:Wait.
+        follows: The version of the parameter that its writer had read, which makes a write that comes too late void
+            (docs/decisions/0022); None where it counts whenever it is written. Of a record that was read: its version.
     """
 
     generation: int
@@ -79,6 +81,7 @@ class Record:
     members: tuple[RecordedMember, ...]
     unresponsive_since: Mapping[InstanceId, int] = field(default_factory=lambda: MappingProxyType({}))
     leaving_since: Mapping[InstanceId, int] = field(default_factory=lambda: MappingProxyType({}))
+    follows: int | None = field(default=None, compare=False)
 
     def entry_of(self, member: Member) -> RecordedMember | None:
         """Return the entry that was written for a member."""
@@ -111,6 +114,7 @@ class Record:
         text = json.dumps(
             {
                 "schema": SCHEMA,
+                **({} if self.follows is None else {"follows": self.follows}),
                 "generation": self.generation,
                 "group_arn": self.group_arn,
                 "token": self.token,
@@ -154,6 +158,7 @@ class Record:
                 members=tuple(_member_from_dict(m) for m in raw["members"]),
                 unresponsive_since=_clock(clocks.get("unresponsive", {})),
                 leaving_since=_clock(clocks.get("leaving", {})),
+                follows=None if raw.get("follows") is None else int(raw["follows"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordError(f"the record has a missing or wrong field: {error!r}") from error
