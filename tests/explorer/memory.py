@@ -22,7 +22,9 @@ def decide(state: State, control: int, choice: Choice, *, is_void: int = 0) -> S
             for n, (mark, entry) in zip(state.nodes, choice.marks, strict=True)
         ]
     )
-    decided = state.controls[control]._replace(call=choice.call, head=choice.head, is_outdated=0, is_void=int(is_void and choice.call == WRITE))
+    decided = state.controls[control]._replace(
+        call=choice.call, head=choice.head, is_outdated=0, is_void=int(is_void and choice.call == WRITE)
+    )
     return state._replace(nodes=nodes, controls=with_at(state.controls, control, decided))
 
 

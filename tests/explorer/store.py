@@ -1,4 +1,7 @@
-"""Parameter Store where it is not ideal: reads of the record that are old, and writes of it that take effect late."""
+"""Parameter Store where it is not ideal: reads of the record that are old, and writes of it that take effect late.
+
+A write that is void is not played as a record that lies there: nobody goes by it, and it is written over.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from tests.explorer.state import (
     CLAIM,
     CONCLUDE,
     INSTALL,
+    INSTALL_OUTCOME,
     NEW,
     NO_ENTRY,
     NO_HEAD,
@@ -36,7 +40,9 @@ def steps(state: State) -> Iterator[Step]:
 
 def forget(state: State) -> State:
     """Have every read be current again."""
-    return state._replace(nodes=tuple([n._replace(recalled=()) if n.recalled else n for n in state.nodes]), recalled=(), is_recall_void=0)
+    return state._replace(
+        nodes=tuple([n._replace(recalled=()) if n.recalled else n for n in state.nodes]), recalled=(), is_recall_void=0
+    )
 
 
 def stick(state: State, call: int, head: Head, entries: list[Entry], is_void: int) -> State:
@@ -50,7 +56,9 @@ def stick(state: State, call: int, head: Head, entries: list[Entry], is_void: in
 
 def unstick(state: State) -> State:
     """Have the write that is under way come to nothing."""
-    return state._replace(nodes=tuple([n._replace(stuck=()) if n.stuck else n for n in state.nodes]), stuck=(), is_stuck_void=0)
+    return state._replace(
+        nodes=tuple([n._replace(stuck=()) if n.stuck else n for n in state.nodes]), stuck=(), is_stuck_void=0
+    )
 
 
 def _land(state: State) -> State:
@@ -80,15 +88,15 @@ def write(state: State, head: Head, entries: list[Entry]) -> State:
     return state._replace(nodes=nodes, head=head, plain=int(state.plain and is_same))
 
 
-def count(state: State, *, but: int = -1) -> State:
-    """Give the record's parameter its next version: what follows an earlier one is void."""
-    controls = tuple(
-        [c._replace(is_void=1) if c.call == WRITE and i != but else c for i, c in enumerate(state.controls)]
-    )
+def count(state: State) -> State:
+    """Give the record its next version: what is still to be written and follows an earlier one is void."""
     return state._replace(
-        controls=controls, is_recall_void=int(bool(state.recalled)), is_stuck_void=int(bool(state.stuck))
+        controls=tuple([c._replace(is_void=1) if c.call == WRITE else c for c in state.controls]),
+        is_recall_void=int(bool(state.recalled)),
+        is_stuck_void=int(bool(state.stuck) and state.stuck[0] in _WRITES),
     )
 
 
 # The record is created only where there is none: unlike an overwrite, that comes too late for nothing.
 _CREATE = -1
+_WRITES = (INSTALL, INSTALL_OUTCOME, WRITE)
