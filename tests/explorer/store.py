@@ -13,6 +13,7 @@ from tests.explorer.state import (
     INSTALL,
     INSTALL_OUTCOME,
     NEW,
+    NO_CALL,
     NO_ENTRY,
     NO_HEAD,
     NO_RECORD,
@@ -93,7 +94,7 @@ def count(state: State) -> State:
     return state._replace(
         controls=tuple([c._replace(is_void=1) if c.call == WRITE else c for c in state.controls]),
         is_recall_void=int(bool(state.recalled)),
-        is_stuck_void=int(bool(state.stuck) and state.stuck[0] in _WRITES),
+        is_stuck_void=int((state.stuck or (NO_CALL,))[0] in _WRITES),
     )
 
 

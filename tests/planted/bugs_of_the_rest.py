@@ -158,7 +158,7 @@ OTHER_BUGS = (
             Edit(
                 AWS + "parameter_store.py",
                 'outcome = self._create_once(f"{self._prefix}/generations/{record.generation}/outcome", record)',
-                'self._create(f"{self._prefix}/generations/{record.generation}/outcome", record.to_json())\n'
+                'self._create(f"{self._prefix}/generations/{record.generation}/outcome", record)\n'
                 "        outcome = record",
             ),
         ),
