@@ -165,4 +165,4 @@ def _parse(parameter: ParameterTypeDef) -> Record:
     try:
         return Record.from_json(parameter["Value"])
     except RecordError as error:
-        raise RecordError(f"parameter {parameter['Name']}: {error}") from error
+        raise RecordError(f"parameter {parameter['Name']}{parameter.get('Selector', '')}: {error}") from error

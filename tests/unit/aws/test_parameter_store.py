@@ -62,11 +62,7 @@ class Script:
 
     def holds_version(self, version: int, *asked: str, **found: str) -> None:
         """Answer a read of the asked names, all in that version."""
-        parameters = [
-            {"Name": name.partition(":")[0], "Value": found[key], "Version": version}
-            for name in asked
-            if (key := _key(name)) in found
-        ]
+        parameters = [_parameter(name, found[key], version) for name in asked if (key := _key(name)) in found]
         missing = [name for name in asked if _key(name) not in found]
         answer = {"Parameters": parameters} | ({"InvalidParameters": missing} if missing else {})
         self._stubber.add_response("get_parameters", answer, {"Names": list(asked)})
@@ -94,6 +90,11 @@ def _key(name: str) -> str:
 def text(record: Record, *, follows: int) -> str:
     """Return a record as it is written over a version of the parameter; 0 is none."""
     return replace(record, follows=follows).to_json()
+
+
+def _parameter(name: str, value: str, version: int) -> dict[str, object]:
+    plain, _, asked = name.partition(":")
+    return {"Name": plain, "Value": value, "Version": version} | ({"Selector": f":{asked}"} if asked else {})
 
 
 def _write(name: str, value: str, *, overwrite: bool) -> dict[str, object]:
@@ -373,3 +374,10 @@ def test_a_version_below_that_is_not_shown_yet_is_looked_for_again(ssm: Script, 
 
     with pytest.raises(AwsError, match=rf"does not find {RECORD}:8"):
         store.read()
+
+
+def test_what_cannot_be_used_below_a_void_record_is_named_with_its_version(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.holds_version(9, RECORD, LIST, record=text(RETIRED, follows=5))
+    ssm.holds_version(8, f"{RECORD}:8", record="not JSON")
+
+    assert store.read().problem.startswith(f"parameter {RECORD}:8: the record is not JSON")

@@ -41,6 +41,7 @@ def test_nine_members_with_every_clock_running_fit_a_standard_parameter() -> Non
     arn = "arn:aws-us-gov:autoscaling:us-gov-west-1:123456789012:autoScalingGroup"
     longest["group_arn"] = f"{arn}:{'u' * 36}:autoScalingGroupName/{'n' * 64}"
     longest["token"] = f"etcd-{'u' * 36}-g99"
+    longest["follows"] = 999_999_999
     assert len(Record.from_json(json.dumps(longest)).to_json()) <= MAX_BYTES
 
 
