@@ -147,8 +147,7 @@ OTHER_BUGS = (
             "return ConcludeFormation(retired) if last.state is RecordState.NEW else PublishRecord(retired)",
             "return PublishRecord(retired)",
         ),
-        "two-form",
-        (FORMING,),
+        tests=(FORMING,),
         is_blind=True,
     ),
     Bug(
