@@ -76,6 +76,7 @@ def _of_group(group: Mapping[str, Any]) -> dict[str, Any]:
         "desired": group["DesiredCapacity"],
         "min_size": group["MinSize"],
         "max_size": group["MaxSize"],
+        "counts_in": _unit(group),
         "states": {each["InstanceId"]: each["LifecycleState"] for each in group["Instances"]},
         "protected": tuple(each["InstanceId"] for each in group["Instances"] if each.get("ProtectedFromScaleIn")),
         "suspended": tuple(each["ProcessName"] for each in group.get("SuspendedProcesses", [])),
@@ -87,6 +88,19 @@ def _of_group(group: Mapping[str, Any]) -> dict[str, Any]:
         "replaces_first": policy.get("MinHealthyPercentage", -1) >= _WHOLE_PERCENTAGE
         and policy.get("MaxHealthyPercentage", -1) > _WHOLE_PERCENTAGE,
     }
+
+
+def _unit(group: Mapping[str, Any]) -> str:
+    """What the capacity is counted in, if not in instances.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-mixed-instances-groups-instance-weighting.html
+    """
+    kind = group.get("DesiredCapacityType") or "units"
+    overrides = ((group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}).get("Overrides") or []
+    weights = {each.get("WeightedCapacity") or "1" for each in overrides}
+    if kind != "units":
+        return str(kind)
+    return "weights of instance types" if weights - {"1"} else ""
 
 
 def _is_there(session: "boto3.session.Session", stack: str) -> bool:
