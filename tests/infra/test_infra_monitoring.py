@@ -85,7 +85,7 @@ def test_a_cluster_without_certificates_has_no_alarm_for_their_end(template: Tem
     ("context", "hours"),
     [
         ({"etcd:certificate_hours": 8}, 2),
-        ({"etcd:certificate_alarm_hours": 84}, 84),
+        ({"etcd:certificate_alarm_hours": 82}, 82),
         (OWN_PKI, 336),
     ],
 )
@@ -110,8 +110,8 @@ def test_a_ca_rings_days_before_its_end_whoever_made_it() -> None:
 
 
 def test_an_alarm_for_certificates_that_are_not_to_be_renewed_yet_is_refused() -> None:
-    with pytest.raises(SettingsError, match="certificate_alarm_hours: got 85, expected at most half of"):
-        Settings.from_context({"etcd:certificate_alarm_hours": 85})
+    with pytest.raises(SettingsError, match="certificate_alarm_hours: got 83, expected at most 82, two hours less"):
+        Settings.from_context({"etcd:certificate_alarm_hours": 83})
 
 
 @pytest.mark.parametrize(("tick", "minutes"), [(1, "maximum"), (7, "maximum"), (60, "minimum")])
