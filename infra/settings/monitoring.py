@@ -79,7 +79,7 @@ def monitoring_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Ite
     most = tls.certificate_hours // 2 - _BETWEEN_LOOKS_HOURS
     if tls.pki == "automatic" and monitoring.certificate_alarm_hours > most:
         yield (
-            f"{KEY_PREFIX}certificate_alarm_hours: got {monitoring.certificate_alarm_hours}, expected at most {most}, two hours "
-            f"less than half of {KEY_PREFIX}certificate_hours, which is {tls.certificate_hours}: before that hosts may not "
-            "have renewed theirs"
+            f"{KEY_PREFIX}certificate_alarm_hours: got {monitoring.certificate_alarm_hours}, expected at most {most}, "
+            f"two hours less than half of {KEY_PREFIX}certificate_hours, which is {tls.certificate_hours}: "
+            "before that hosts may not have renewed theirs"
         )
