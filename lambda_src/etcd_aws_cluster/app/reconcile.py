@@ -154,6 +154,7 @@ class Reconciler:
             if pause is None and observer.memory.failed:
                 pause = self._pace.aws
             if pause is None or time_left() <= (self._pace.reserve + pause).total_seconds():
+                self._measure(view, decision, observer.memory.longest_wait_s)
                 return self._end(view, decision, steps, time_left)
             self._clock.sleep(pause.total_seconds())
 
@@ -200,14 +201,15 @@ class Reconciler:
             except AwsError as error:
                 self._telemetry.trouble("heartbeat not recorded", error)
                 self._telemetry.count(Metric.RECONCILE_ERRORS)
-        self._measure(view, decision)
         if time_left() > self._pace.reserve.total_seconds():
             do_chores(self._chores, view, self._telemetry)
         return RunReport(
             decision=type(decision).__name__, reason=decision.reason.name, detail=decision.detail, steps=steps
         )
 
-    def _measure(self, view: View, decision: Decision) -> None:
-        certificates = self._certificates()
-        for name, value in measure(view, decision, quota_bytes=self._quota_bytes, certificates=certificates).items():
+    def _measure(self, view: View, decision: Decision, waited_s: float) -> None:
+        measures = measure(
+            view, decision, quota_bytes=self._quota_bytes, certificates=self._certificates(), waited_s=waited_s
+        )
+        for name, value in measures.items():
             self._telemetry.gauge(name, value)
