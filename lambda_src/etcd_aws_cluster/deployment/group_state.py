@@ -34,7 +34,7 @@ class Refresh:
         status: AWS's word.
         reason: AWS's explanation of it; empty where there is none.
         is_ours: Whether it replaces what the deployment wants replaced, in the way that the deployment would.
-        started_at: Epoch seconds, by AWS's clock.
+        started_at: Epoch seconds, by AWS's clock; 0 where AWS has not said, as of one that is pending.
     """
 
     refresh_id: str

@@ -193,7 +193,8 @@ class Rollout:
         return progress
 
     def _watch(self, progress: Progress, state: GroupState, refresh: Refresh) -> Progress:
-        failed = self._group.failed_launches(refresh.started_at)
+        # AWS remembers six weeks of failed launches; until it says when the refresh began none is known to be of it.
+        failed = self._group.failed_launches(refresh.started_at) if refresh.started_at else ()
         given_up = progress.given_up(state)
         if failed:
             reason = f"An instance with the new settings did not become a member: {failed[0]}."

@@ -111,6 +111,13 @@ def test_old_instances_are_replaced_by_one_refresh_and_its_end_is_waited_for() -
     assert (group.started, group.cancelled) == (1, 0)
 
 
+def test_a_refresh_that_has_not_begun_is_not_blamed_for_launches_that_failed_before_it() -> None:
+    pending = state(refreshes=refresh("Pending", started_at=0))
+    group = FakeGroup([state(), pending, DONE], failures=["Launching, last week: abandoned"])
+    assert run(group) is None
+    assert group.cancelled == 0
+
+
 def test_scaling_in_must_not_take_an_old_one_when_the_refresh_is_stopped_with_one_too_many() -> None:
     busy = state(newcomers=frozenset({NEW}), refreshes=refresh(), protected=OLD)
     stopped = state(newcomers=frozenset({NEW}), refreshes=refresh("Cancelled"), protected=OLD)
