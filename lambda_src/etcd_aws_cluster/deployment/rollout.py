@@ -107,6 +107,19 @@ class Rollout:
         """Return the beginning of a rollout."""
         return Progress(began_at=self._clock.now())
 
+    def let_go(self) -> None:
+        """Take off the protection that a rollout which was lost on its way left behind.
+
+        CloudFormation deletes a group by way of zero instances, and waits in vain for those that are protected.
+
+        Raises:
+            GroupGoneError: There is no such group.
+            AwsError: A call failed.
+        """
+        protected = self._group.look().protected
+        if protected:
+            self._group.protect(protected, yes=False)
+
     def run(self, progress: Progress, has_time: Callable[[], bool]) -> Progress | None:
         """Go on until everything is replaced, or ``has_time()`` is false.
 

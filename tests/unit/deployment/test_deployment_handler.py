@@ -69,6 +69,7 @@ class FakeParts:
     limits_s: list[float] = field(default_factory=list)
     begun_from: list[Progress] = field(default_factory=list)
     called_again: list[Mapping[str, Any]] = field(default_factory=list)
+    let_go_of: int = 0
 
     def check(self, asked: Deployed) -> None:
         self.checked.append(asked)
@@ -84,6 +85,11 @@ class FakeParts:
         if isinstance(self.rolling, Exception):
             raise self.rolling
         return self.rolling
+
+    def let_go(self) -> None:
+        self.let_go_of += 1
+        if isinstance(self.rolling, Exception):
+            raise self.rolling
 
     def rollout(self, limit_s: float) -> FakeParts:
         self.limits_s.append(limit_s)
@@ -167,6 +173,18 @@ def test_deleting_needs_nothing(told: Answers, kind: str) -> None:
     respond(request(told, kind, "Delete"), parts, lambda: 1)
     assert told.bodies[0]["Status"] == "SUCCESS"
     assert told.bodies[0]["PhysicalResourceId"] == "physical"
+
+
+@pytest.mark.parametrize("trouble", [None, AwsError("SetInstanceProtection failed"), KeyError("x")])
+def test_a_group_that_may_go_next_is_let_go_of_and_what_does_not_work_holds_nothing_up(
+    told: Answers, trouble: Exception | None
+) -> None:
+    parts = FakeParts(rolling=trouble)
+    ask(parts, request(told, ROLLOUT, "Delete"))
+    assert parts.let_go_of == 1
+    ask(parts, request(told, GUARD, "Delete"))
+    assert parts.let_go_of == 1
+    assert [body["Status"] for body in told.bodies] == ["SUCCESS"] * 2
 
 
 def test_the_first_instances_and_those_that_a_person_replaces_are_not_rolled_out(told: Answers) -> None:

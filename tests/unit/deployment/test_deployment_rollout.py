@@ -134,6 +134,15 @@ def test_a_protection_that_was_left_behind_is_taken_off_once_there_is_nothing_mo
     assert group.protections == [(OLD, False)]
 
 
+@pytest.mark.parametrize(("protected", "protections"), [(OLD, [(OLD, False)]), (NONE, [])])
+def test_what_is_protected_would_keep_its_group_from_going(
+    protected: frozenset[InstanceId], protections: list[tuple[frozenset[InstanceId], bool]]
+) -> None:
+    group = FakeGroup([state(NONE, serving=OLD, protected=protected)])
+    rollout(group).let_go()
+    assert group.protections == protections
+
+
 def test_an_unhealthy_cluster_is_waited_for_and_then_left_alone() -> None:
     group = FakeGroup([state()])
     with pytest.raises(RolloutFailedError, match=r"not healthy: voter 8e9 does not serve\. No instance was touched"):
