@@ -102,7 +102,7 @@ class FakeParts:
 
 
 def request(told: Answers, kind: str, what: str, **properties: str) -> dict[str, Any]:
-    given = {"Deployed": TEXT} if kind == GUARD else {"Mode": "automatic", "TimeoutMinutes": "55"}
+    given = {"Deployed": TEXT} if kind == GUARD else {"Mode": "automatic", "TimeoutMinutes": "50"}
     event = {
         "ResourceType": kind,
         "RequestType": what,
@@ -199,7 +199,7 @@ def test_a_rollout_succeeds_when_it_is_done(told: Answers) -> None:
     parts = FakeParts()
     ask(parts, request(told, ROLLOUT, "Update"))
     assert told.bodies[0]["Status"] == "SUCCESS"
-    assert parts.limits_s == [3300]
+    assert parts.limits_s == [3000]
 
 
 def test_a_rollout_that_fails_says_why(told: Answers) -> None:
