@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 _SUBNET = r"subnet-[0-9a-f]{8}([0-9a-f]{9})?"
-_ENDPOINT = "(ssm|autoscaling|ec2|sqs|s3|secretsmanager|route53)"
+_ENDPOINT = "(ssm|autoscaling|ec2|sqs|lambda|s3|secretsmanager|route53)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class NetworkSettings:
         "",
         Text(
             form=f"|all|{_ENDPOINT}(,{_ENDPOINT})*",
-            expected="some of ssm, autoscaling, ec2, sqs, s3, secretsmanager, route53 with commas between them, "
+            expected="some of ssm, autoscaling, ec2, sqs, lambda, s3, secretsmanager, route53 with commas between them, "
             "or all, or empty",
         ),
         "VPC endpoints to make in the given VPC, which lacks them; all: each that is needed; a new VPC has them all",
