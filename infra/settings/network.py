@@ -44,8 +44,8 @@ class NetworkSettings:
         "",
         Text(
             form=f"|all|{_ENDPOINT}(,{_ENDPOINT})*",
-            expected="some of ssm, autoscaling, ec2, sqs, lambda, s3, secretsmanager, route53 with commas between them, "
-            "or all, or empty",
+            expected="some of ssm, autoscaling, ec2, sqs, lambda, s3, secretsmanager, route53 with commas between "
+            "them, or all, or empty",
         ),
         "VPC endpoints to make in the given VPC, which lacks them; all: each that is needed; a new VPC has them all",
     )

@@ -126,7 +126,8 @@ def test_every_period_has_a_tick_and_a_run_and_cloudwatch_looks_back_far_enough(
         if field.name.endswith("_alarm_min")
     }
     run = {"etcd:function_timeout_s": run_s, "etcd:visibility_timeout_s": 1000}
-    timing = {"etcd:tick_interval_min": tick, "etcd:join_timeout_s": 7199, "etcd:launch_hook_timeout_s": 7200}
+    hooks = {"etcd:launch_hook_timeout_s": 7200, "etcd:terminate_hook_timeout_s": 7200}
+    timing = {"etcd:tick_interval_min": tick, "etcd:join_timeout_s": 7199, **hooks}
     template = synthesize({**timing, **waits, **run, "etcd:rollout": "manual"})
     for name, alarm in alarms(template).items():
         if alarm["Namespace"] == "EtcdAwsCluster":
