@@ -61,7 +61,7 @@ def respond(event: dict[str, Any], parts: Callable[[], Deployment], time_left: C
 
 
 def _let_go(kind: str, parts: Callable[[], Deployment]) -> None:
-    """Let the group be deleted next; it needs nobody's consent, and nothing of the rest is sure to be there any more."""
+    """Have nothing in the way of the group, if that is deleted next. It asks nobody, and no failure of it counts."""
     if kind != ROLLOUT:
         return
     try:
