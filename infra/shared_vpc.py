@@ -7,8 +7,8 @@ from infra.settings import Settings
 from infra.settings.rules import KEY_PREFIX
 
 _EXPECTED = {
-    "dns_zone_name": "a zone for each, or the id of that which is there already (etcd:dns_zone_id), for a VPC cannot have "
-    "two private zones of one name",
+    "dns_zone_name": "a zone for each, or the id of that which is there already (etcd:dns_zone_id), for a VPC cannot "
+    "have two private zones of one name",
     "given_vpc_endpoints": "them in one of these, for a VPC cannot have two endpoints of one service",
 }
 
