@@ -17,8 +17,8 @@ HEALTH_WAIT_S = 300.0
 END_WAIT_S = 300.0
 """After a failure, so long for what was begun to end; then the stack goes back, which keeps more from being begun."""
 
-_MOST_TRIES = 5
-"""In a row; a rollout takes many looks over many minutes."""
+_MOST_TRIES = 30
+"""In a row: a minute or more of an AWS that does not answer, which is no reason to take a release back."""
 
 
 class RolloutGroup(Protocol):
@@ -159,8 +159,10 @@ class Rollout:
         if not progress.refresh_id:
             return self._start(progress, state)
         refresh = state.refresh(progress.refresh_id)
-        if refresh is None:
-            raise RolloutFailedError(f"Instance refresh {progress.refresh_id} is not known any more.")
+        if refresh is None:  # AWS may not show yet what has just been started
+            if not self._is_late(progress, self._limit_s):
+                return progress
+            raise RolloutFailedError(f"Instance refresh {progress.refresh_id} is not known to AWS.")
         if refresh.is_active:
             return self._watch(progress, state, refresh)
         if refresh.status != "Successful":

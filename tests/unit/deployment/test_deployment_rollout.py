@@ -243,10 +243,16 @@ def test_something_old_that_came_meanwhile_is_replaced_as_well() -> None:
 
 
 def test_failed_calls_are_tried_again_and_too_many_of_them_are_told() -> None:
-    group = FakeGroup([state(NONE)], failing_looks=4)
+    group = FakeGroup([state(NONE)], failing_looks=29)  # a minute
     assert run(group) is None
     with pytest.raises(AwsError, match="Throttling"):
-        run(FakeGroup([state(NONE)], failing_looks=5))
+        run(FakeGroup([state(NONE)], failing_looks=30))
+
+
+def test_a_refresh_that_aws_does_not_show_yet_is_waited_for_and_not_for_ever() -> None:
+    assert run(FakeGroup([state(), state(), state(), state(refreshes=refresh()), DONE])) is None
+    with pytest.raises(RolloutFailedError, match="Instance refresh r-1 is not known"):
+        run(FakeGroup([state(), state()]))
 
 
 def test_the_next_run_goes_on_where_this_one_stopped() -> None:
