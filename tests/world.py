@@ -7,7 +7,7 @@ assert world.voters() == world.in_service()
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from etcd_aws_cluster.app.chores import Chore
@@ -32,12 +32,14 @@ class RecordingTelemetry:
 
     def __init__(self) -> None:
         self.decisions: list[str] = []
+        self.facts: list[Mapping[str, object]] = []
         self.troubles: list[str] = []
         self.counts: dict[Metric, int] = {}
         self.gauges: dict[Metric, float] = {}
 
     def decision(self, kind: str, reason: str, detail: str, **facts: object) -> None:
         self.decisions.append(f"{kind} {facts.get('action', '')} {reason} {detail}")
+        self.facts.append(facts)
 
     def trouble(self, what: str, error: Exception) -> None:
         self.troubles.append(f"{what}: {error}")

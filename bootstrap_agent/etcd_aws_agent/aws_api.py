@@ -213,7 +213,7 @@ def dns_suffix(region: str) -> str:
 def _json_object(answer: Answer, action: str) -> dict[str, Any]:
     try:
         document = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if isinstance(document, dict):
         return document

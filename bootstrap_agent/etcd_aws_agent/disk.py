@@ -109,7 +109,7 @@ def _read_marker(path: Path) -> Marker | None:
     try:
         document = json.loads(read(path) or "")
         return Marker(initial_cluster_token=str(document["token"]), life=str(document["life"]))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         # A marker that says nothing vouches for nothing.
         return None
 

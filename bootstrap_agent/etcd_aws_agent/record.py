@@ -15,7 +15,7 @@ STATES = ("new", "existing", "retired")
 SAFE_WORD = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 INSTANCE_ID = re.compile(r"i-[0-9a-f]{1,32}")
 HEX_ID = re.compile(r"[0-9a-f]{1,16}")
-URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 
 class Member(NamedTuple):
@@ -60,7 +60,7 @@ def parse_record(text: str, *, parameter: str) -> Record:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{parameter}: is not JSON ({error}); expected a record of schema {SCHEMA}") from error
     if not isinstance(document, dict):
         raise RecordError(f"{parameter}: is {type(document).__name__}; expected an object of schema {SCHEMA}")

@@ -43,6 +43,7 @@ class Facts:
         is_attached: Whether the stack that attaches to it is there already.
         stack: The stack that made the group; empty if none did.
         own_stack: The name of the stack that would attach to it.
+        counts_in: What the desired capacity is counted in, if it is not instances; empty if it is.
         states: Lifecycle states by instance.
         refresh: Status of an instance refresh that is under way; empty without one.
         replaces_first: Whether the maintenance policy has a replacement in service before any instance goes, also an
@@ -69,6 +70,7 @@ class Facts:
     desired: int = 0
     min_size: int = 0
     max_size: int = 0
+    counts_in: str = ""
     states: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     protected: tuple[str, ...] = ()
     hooks: tuple[Hook, ...] = ()

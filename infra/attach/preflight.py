@@ -40,6 +40,11 @@ def _whose_group_it_is(facts: Facts) -> Iterator[str]:
         )
     if facts.is_deleting:
         yield "the group is being deleted"
+    if facts.counts_in:
+        yield (
+            f"its capacity is counted in {facts.counts_in}, expected instances: the desired capacity would be taken "
+            "for that many voters"
+        )
 
 
 def _who_can_be_reached(facts: Facts) -> Iterator[str]:

@@ -77,6 +77,7 @@ def _of_group(group: Mapping[str, Any]) -> dict[str, Any]:
         "desired": desired,
         "min_size": group["MinSize"],
         "max_size": group["MaxSize"],
+        "counts_in": _unit(group),
         "states": {each["InstanceId"]: each["LifecycleState"] for each in group["Instances"]},
         "protected": tuple(each["InstanceId"] for each in group["Instances"] if each.get("ProtectedFromScaleIn")),
         "suspended": tuple(each["ProcessName"] for each in group.get("SuspendedProcesses", [])),
@@ -88,6 +89,19 @@ def _of_group(group: Mapping[str, Any]) -> dict[str, Any]:
         # As many have to be healthy as are desired, where a part of an instance counts as one.
         "replaces_first": policy.get("MinHealthyPercentage", -1) * desired > _WHOLE_PERCENTAGE * max(desired - 1, 0),
     }
+
+
+def _unit(group: Mapping[str, Any]) -> str:
+    """What the capacity is counted in, if not in instances.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-mixed-instances-groups-instance-weighting.html
+    """
+    kind = group.get("DesiredCapacityType") or "units"
+    overrides = ((group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}).get("Overrides") or []
+    weights = {each.get("WeightedCapacity") or "1" for each in overrides}
+    if kind != "units":
+        return str(kind)
+    return "weights of instance types" if weights - {"1"} else ""
 
 
 def _is_there(session: "boto3.session.Session", stack: str) -> bool:

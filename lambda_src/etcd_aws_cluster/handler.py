@@ -79,8 +79,9 @@ def _look(controller: Controller, time_left: Callable[[], float]) -> None:
     """Run the reconciler. What it cannot read or write now is looked at again by the next tick, not by redelivery."""
     try:
         report = controller.run(time_left)
-    except GroupGoneError as error:
-        logger.info("nothing to look after", extra={"problem": str(error)})
+    except GroupGoneError as error:  # by a person's hand, or with its stack, whose alarms go too
+        controller.telemetry.count(Metric.RECONCILE_ERRORS)
+        controller.telemetry.trouble("nothing to look after", error)
     except (AwsError, RecordError) as error:
         controller.telemetry.count(Metric.RECONCILE_ERRORS)
         controller.telemetry.trouble("look failed", error)

@@ -62,6 +62,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"vpcs": frozenset({"vpc-1", "vpc-2"})}, "the group's subnets are in vpc-1, vpc-2"),
     ({"vpcs": frozenset()}, "no VPC that could be found"),
     ({"wanted_group_vpc": None}, "there is no such security group"),
+    ({"counts_in": "vcpu"}, "its capacity is counted in vcpu, expected instances"),
     ({"wanted_group_vpc": "vpc-2"}, "sg-1, which is in vpc-2"),
     ({"security_groups": {"i-1": frozenset({"sg-1"}), "i-2": frozenset()}}, "i-2 not in the security group sg-1"),
     ({"desired": 10, "max_size": 11}, "10 instances are desired, expected at most 9"),
@@ -86,7 +87,7 @@ def test_what_cannot_be_done_safely_is_refused_with_its_reason(fact: dict[str, A
     assert said in line
 
 
-@pytest.mark.parametrize("unsafe", ["security_groups", "wanted_group_vpc", "vpcs", "stack"])
+@pytest.mark.parametrize("unsafe", ["security_groups", "wanted_group_vpc", "vpcs", "stack", "counts_in"])
 def test_once_attached_what_would_hurt_now_is_still_refused(unsafe: str) -> None:
     fact = next(fact for fact, _ in REFUSED if unsafe in fact)
     assert len(preflight(but(**fact, is_attached=True, hooks=OURS))) == 1
@@ -309,6 +310,26 @@ def test_user_data_that_is_no_text_is_not_known_rather_than_without_the_agent() 
     session: Any = a_session(group_as_described(), launch_data={"UserData": compressed})
     facts = read_facts(session, "legacy", members_security_group_id="sg-1")
     assert facts.user_data is None
+
+
+@pytest.mark.parametrize(
+    ("described", "counts_in"),
+    [
+        ({}, ""),
+        ({"DesiredCapacityType": "units"}, ""),
+        ({"DesiredCapacityType": "vcpu"}, "vcpu"),
+        ({"MixedInstancesPolicy": {"LaunchTemplate": {"Overrides": [{"InstanceType": "m7g.large"}]}}}, ""),
+        ({"MixedInstancesPolicy": {"LaunchTemplate": {"Overrides": [{"WeightedCapacity": "1"}]}}}, ""),
+        (
+            {"MixedInstancesPolicy": {"LaunchTemplate": {"Overrides": [{}, {"WeightedCapacity": "2"}]}}},
+            "weights of instance types",
+        ),
+    ],
+)
+def test_what_a_groups_capacity_is_counted_in_is_read(described: dict[str, Any], counts_in: str) -> None:
+    session: Any = a_session(group_as_described(**described), launch_data={})
+    facts = read_facts(session, "legacy", members_security_group_id="sg-1")
+    assert facts.counts_in == counts_in
 
 
 def test_a_call_that_aws_refuses_is_no_fact() -> None:

@@ -11,8 +11,8 @@ JOINING_BUGS = (
         "Bayer#24: member count is unequal",
         core(
             "membership.py",
-            "    for member in formed.membership.members:\n        if member.is_started",
-            "    for member in ():\n        if member.is_started",
+            "coming = (m for m in formed.membership.members if m.is_learner or not m.is_started)",
+            "coming = ()",
         ),
         "learnerless-lenient",
         (FORMED, LEARNERLESS),
@@ -31,8 +31,8 @@ JOINING_BUGS = (
         "etcd before 3.4.24 and 3.5.7; kubeadm#3269",
         core(
             "membership.py",
-            "if not member.is_started or member.member_id not in formed.membership.answering:",
-            "if False:",
+            "serves = member.is_started and member.member_id in formed.membership.answering",
+            "serves = True",
         ),
         "replace-3",
         (FORMED,),

@@ -99,7 +99,7 @@ OTHER_BUGS = (
     Bug(
         "what does not answer does not exist",
         "seed L102: a network fault is a new cluster",
-        core("formation.py", "_MAY_HOLD_DATA = frozenset({Lifecycle.IN_SERVICE, ", "_MAY_HOLD_DATA = frozenset({"),
+        core("formation.py", "        Lifecycle.IN_SERVICE,\n        Lifecycle.ENTERING", "        Lifecycle.ENTERING"),
         "adopt-1",
         (FORMING,),
     ),

@@ -238,14 +238,14 @@ def test_a_claim_that_cannot_be_understood_is_logged_and_measured(function: Func
     assert function.published() == {"ReconcileErrors": 1}
 
 
-def test_a_group_that_is_gone_is_no_error(function: Function) -> None:
+def test_a_group_that_is_gone_is_told_by_the_alarm_for_what_cannot_be_read(function: Function) -> None:
     function.when_running(_fails_with(GroupGoneError("there is no Auto Scaling group named 'etcd'")))
 
     assert function.given(TICK) == []
 
-    assert function.published() == {"Tick": 1}
+    assert function.published() == {"Tick": 1, "ReconcileErrors": 1}
     (line,) = function.lines("nothing to look after")
-    assert line["level"] == "INFO"
+    assert line["level"] == "WARNING"
 
 
 @pytest.mark.parametrize("error", [InvariantViolationError("INV-2"), KeyError("a bug")])

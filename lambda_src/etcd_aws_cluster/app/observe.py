@@ -178,4 +178,4 @@ def endpoints_of_voters(view: View, policy: Policy) -> tuple[str, ...]:
 def _owners(view: View) -> Iterable[InstanceId]:
     """Yield the instances that the answering members are on, so that the next look asks EC2 about them."""
     members = {m for r in view.readings for m in r.members or ()}
-    return filter(None, (owner_of(m, view.stored.record, view.group) for m in members))
+    return filter(None, (owner_of(m, view) for m in members))

@@ -11,9 +11,11 @@ from ..core.actions import Act, Decision, Look, Refuse, Settled, Wait
 from ..core.certificates import CertificateEnds
 from ..core.errors import AwsError, GroupGoneError
 from ..core.invariants import check
+from ..core.model import Reading
 from ..core.planner import plan
 from ..core.policy import Policy
 from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore
+from ..core.record import Record
 from ..core.telemetry import Metric, Telemetry
 from ..core.view import View
 from .chores import Chore, do_chores
@@ -189,23 +191,32 @@ class Reconciler:
             decision.reason.name,
             decision.detail,
             **({"action": type(decision.action).__name__} if isinstance(decision, Act) else {}),
+            record=_in_short(view.stored.record),
             desired=view.group.desired,
             instances={i.instance_id: i.lifecycle_raw for i in view.group.instances},
+            members={r.endpoint: _who(r) for r in view.answering()},
             problems={r.endpoint: r.problem for r in view.readings if r.problem},
         )
 
     def _end(self, view: View, decision: Decision, steps: int, time_left: Callable[[], float]) -> RunReport:
-        for instance_id, transition in decision.keep_alive if isinstance(decision, Wait | Refuse) else ():
-            try:
-                self._group.heartbeat(instance_id, transition)
-            except AwsError as error:
-                self._telemetry.trouble("heartbeat not recorded", error)
-                self._telemetry.count(Metric.RECONCILE_ERRORS)
+        self._keep_alive(decision, time_left)
         if time_left() > self._pace.reserve.total_seconds():
             do_chores(self._chores, view, self._telemetry)
         return RunReport(
             decision=type(decision).__name__, reason=decision.reason.name, detail=decision.detail, steps=steps
         )
+
+    def _keep_alive(self, decision: Decision, time_left: Callable[[], float]) -> None:
+        """Record heartbeats; where one hangs, the rest are left to the next run, so that this one ends in time."""
+        for instance_id, transition in decision.keep_alive if isinstance(decision, Wait | Refuse) else ():
+            began = self._clock.monotonic()
+            try:
+                self._group.heartbeat(instance_id, transition)
+            except AwsError as error:
+                self._telemetry.trouble("heartbeat not recorded", error)
+                self._telemetry.count(Metric.RECONCILE_ERRORS)
+                if time_left() <= self._clock.monotonic() - began:
+                    return
 
     def _measure(self, view: View, decision: Decision, waited_s: float) -> None:
         measures = measure(
@@ -213,3 +224,15 @@ class Reconciler:
         )
         for name, value in measures.items():
             self._telemetry.gauge(name, value)
+
+
+def _in_short(record: Record | None) -> str:
+    return f"{record.state}, generation {record.generation}" if record else "none"
+
+
+def _who(reading: Reading) -> str:
+    """Return which member answered, and as what: all that a later look at the log has of the member list."""
+    leads = reading.member_id is not None and reading.leader_id == reading.member_id
+    told = {"leads": leads, "learner": reading.is_learner, "serves": reading.is_linearizable}
+    roles = ", ".join(role for role, is_so in told.items() if is_so) or "does not serve"
+    return f"{reading.member_id or 0:x} of {reading.cluster_id or 0:x}: {roles}"

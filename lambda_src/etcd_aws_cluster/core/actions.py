@@ -145,10 +145,12 @@ class Reason(StrEnum):
     # refusals
     RECORD_UNUSABLE = "the stored record cannot be used"
     FOREIGN_CLUSTER = "a member answers under another cluster id"
+    HOST_UNKNOWN = "a member may be on an instance that is not known to be its"
     SILENT_IN_SERVICE = "an instance in service does not answer: data may live there"
     QUORUM_LOST = "no quorum answers"
     QUORUM_AT_RISK = "the change could cost the quorum"
     LAST_VOTER = "the last voter is never removed"
+    RECORD_FULL = "the record has no room for another member"
     PEER_URL_TAKEN = "the newcomer's peer URL belongs to another member"
     # settled
     SETTLED = "nothing to do"

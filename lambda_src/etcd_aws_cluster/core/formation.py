@@ -15,14 +15,23 @@ from .actions import (
     Settled,
     Wait,
 )
-from .model import LEAVING, POOL_WAIT, Ec2State, Instance, InstanceId, Lifecycle, Result, Transition
+from .model import LAUNCHING, LEAVING, POOL, POOL_WAIT, Ec2State, Instance, InstanceId, Lifecycle, Result, Transition
 from .policy import Policy
 from .publish import adoption_record, cohort_record, current_record, retire
 from .quorum import majority
 from .record import Record, RecordState
 from .view import Membership, View, read_membership
 
-_MAY_HOLD_DATA = frozenset({Lifecycle.IN_SERVICE, Lifecycle.ENTERING_STANDBY, Lifecycle.STANDBY, Lifecycle.DETACHING})
+_MAY_HOLD_DATA = frozenset(
+    {
+        Lifecycle.IN_SERVICE,
+        Lifecycle.ENTERING_STANDBY,
+        Lifecycle.STANDBY,
+        Lifecycle.DETACHING,
+        Lifecycle.TERMINATING_RETAINED,
+        Lifecycle.UNKNOWN,
+    }
+)
 
 
 def pass_the_warm_pool(view: View, _policy: Policy) -> Decision | None:
@@ -66,9 +75,12 @@ def give_up_dead_newcomers(view: View, _policy: Policy) -> Decision | None:
 
 def refuse_an_unusable_record(view: View, _policy: Policy) -> Decision | None:
     """A record that cannot be understood is not "no record"."""
-    if not view.stored.problem:
+    problem, record = view.stored.problem, view.stored.record
+    if record and record.state is RecordState.EXISTING and record.cluster_id is None:
+        problem = "the record has state existing and no cluster_id"
+    if not problem:
         return None
-    return Refuse(reason=Reason.RECORD_UNUSABLE, detail=view.stored.problem, keep_alive=view.all_waiting())
+    return Refuse(reason=Reason.RECORD_UNUSABLE, detail=problem, keep_alive=view.all_waiting())
 
 
 def retire_a_deleted_groups_record(view: View, _policy: Policy) -> Decision | None:
@@ -111,7 +123,9 @@ def adopt(view: View, _policy: Policy) -> Decision | None:
     membership = read_membership(view, cluster_id) if cluster_id is not None else None
     if membership is None:
         return Refuse(reason=Reason.QUORUM_LOST, detail=", ".join(ids), look=Look.SOON, keep_alive=view.all_waiting())
-    return Act(action=AdoptCluster(adoption_record(view, membership)), reason=Reason.ADOPT, detail=ids[0])
+    return _refuse_the_unmatched(view, membership) or Act(
+        action=AdoptCluster(adoption_record(view, membership)), reason=Reason.ADOPT, detail=ids[0]
+    )
 
 
 def gather(view: View, policy: Policy) -> Decision | None:
@@ -185,6 +199,20 @@ def refuse_foreign(view: View, record: Record) -> Refuse | None:
 def can_host(instance: Instance) -> bool:
     """Whether a newcomer has an address and still runs."""
     return instance.private_ip is not None and instance.ec2_state in {Ec2State.PENDING, Ec2State.RUNNING}
+
+
+def _refuse_the_unmatched(view: View, membership: Membership) -> Refuse | None:
+    """Where it is not known who is on an instance that may have a member, it would be let go as one that has none."""
+    members = [str(m) for m in membership.members if membership.owners[m.member_id] is None]
+    instances = [
+        i.instance_id
+        for i in view.group.instances
+        if i.lifecycle not in LAUNCHING | POOL and membership.of(i.instance_id) is None
+    ]
+    if not members or not instances:
+        return None
+    detail = f"{', '.join(members)} may be on {', '.join(instances)}"
+    return Refuse(reason=Reason.HOST_UNKNOWN, detail=detail, look=Look.SOON, keep_alive=view.all_waiting())
 
 
 def _record_the_formation(view: View, record: Record, membership: Membership) -> Decision:

@@ -150,7 +150,7 @@ def _check_removal(view: View, membership: Membership, change: RemoveMember) -> 
     silent = membership.silent_voters(without=member.member_id)
     _require(voters > 0, 4, "the last voter is never removed")
     _require(survives(voters=voters, unresponsive=silent), 2, "the removal could cost the quorum")
-    if member.is_learner or not member.is_started:
+    if member.is_learner or not (member.is_started or member.member_id in membership.serving):
         return
     owner = membership.owners[member.member_id]
     instance = view.group.find(owner)

@@ -1,4 +1,4 @@
-"""Rules for a formed cluster that has a quorum. In the planner's order."""
+"""Rules for a formed cluster that has a quorum. In the order of the planner, which keeps launches alive meanwhile."""
 
 from __future__ import annotations
 
@@ -113,23 +113,9 @@ def remove_the_dead(formed: Formed) -> Decision | None:
 
 def settle_the_learner(formed: Formed) -> Decision | None:
     """One member at a time is on its way in: promote it, wait for it, or give it up (INV-3)."""
-    for member in formed.membership.members:
-        if member.is_started and not member.is_learner:
-            continue
-        if formed.is_leaving(member):
-            return _remove(formed, member, Reason.INSTANCE_LEAVING)
-        if _is_overdue(formed, member):
-            return _give_up(formed, member)
-        if not member.is_learner:
-            if member.member_id in formed.membership.serving:
-                continue  # it serves; its name is on the way
-            return _wait_for(formed, member, Reason.MEMBER_STARTING)
-        # A learner may be promoted up to 7 s before it serves clients (docs/decisions/0010): wait until it answers.
-        if not member.is_started or member.member_id not in formed.membership.answering:
-            return _wait_for(formed, member, Reason.LEARNER_CATCHING_UP)
-        if formed.may_add():
-            return Act(action=PromoteMember(member.member_id), reason=Reason.LEARNER_SERVES, detail=str(member))
-    return None
+    coming = (m for m in formed.membership.members if m.is_learner or not m.is_started)
+    decisions = (_settle(formed, member) for member in coming)
+    return next((decision for decision in decisions if decision), None)
 
 
 def hold_the_learner(formed: Formed) -> Decision | None:
@@ -137,7 +123,7 @@ def hold_the_learner(formed: Formed) -> Decision | None:
     if not formed.membership.learners:
         return None
     detail = f"promoting {formed.membership.learners[0]}"
-    return Refuse(reason=Reason.QUORUM_AT_RISK, detail=detail, look=Look.SOON, keep_alive=formed.view.launches())
+    return Refuse(reason=Reason.QUORUM_AT_RISK, detail=detail, look=Look.SOON)
 
 
 def let_leavers_go(formed: Formed) -> Decision | None:
@@ -216,7 +202,6 @@ def wait_for_the_rest(formed: Formed) -> Decision | None:
             reason=Reason.VOTERS_MISSING,
             detail=f"{max(missing, 0)} missing",
             look=look_for_newcomers(formed.view),
-            keep_alive=formed.view.launches(),
         )
     return None
 
@@ -225,19 +210,38 @@ def _add(formed: Formed, instance: Instance) -> Decision:
     url = formed.policy.peer_url(instance.private_ip or "")
     holder = next((m for m in formed.membership.members if m.is_at(url)), None)
     if holder:
-        return Refuse(reason=Reason.PEER_URL_TAKEN, detail=f"{url} is {holder}'s", keep_alive=formed.view.launches())
+        return Refuse(reason=Reason.PEER_URL_TAKEN, detail=f"{url} is {holder}'s")
+    if not formed.current.has_room():  # once added, it could not be published, and nothing else either
+        return Refuse(reason=Reason.RECORD_FULL, detail=instance.instance_id)
     voters = formed.membership.voters
     if not formed.may_add():
-        return Refuse(
-            reason=Reason.QUORUM_AT_RISK, detail=f"adding {instance.instance_id}", keep_alive=formed.view.launches()
-        )
+        return Refuse(reason=Reason.QUORUM_AT_RISK, detail=f"adding {instance.instance_id}")
     as_learner = formed.membership.supports_learners
     if not as_learner and len(voters) == 1 and instance.instance_id not in formed.view.hosts_up:
         # The second voter makes the first one's quorum its own: nothing is undone if it never starts (etcd#10329).
-        return Wait(reason=Reason.HOST_NOT_UP, detail=instance.instance_id, keep_alive=formed.view.launches())
+        return Wait(reason=Reason.HOST_NOT_UP, detail=instance.instance_id)
     return Act(
         action=AddMember(instance.instance_id, url, as_learner), reason=Reason.NEWCOMER, detail=instance.instance_id
     )
+
+
+def _settle(formed: Formed, member: Member) -> Decision | None:
+    overdue = _is_overdue(formed, member)
+    if member.member_id in formed.membership.serving:  # a voter like any other, whose name is on the way
+        return _give_up_launch(formed, member) if overdue else None
+    if formed.is_leaving(member):
+        return _remove(formed, member, Reason.INSTANCE_LEAVING)
+    if overdue:
+        return _give_up_launch(formed, member) or _remove(formed, member, Reason.LEARNER_OVERDUE)
+    if not member.is_learner:
+        return _wait_for(member, Reason.MEMBER_STARTING)
+    # A learner may be promoted up to 7 s before it serves clients (docs/decisions/0010): wait until it answers.
+    # One that no instance is known for was added by hand: nobody asked us for a voter.
+    serves = member.is_started and member.member_id in formed.membership.answering
+    if not serves or formed.owner(member) is None:
+        return _wait_for(member, Reason.LEARNER_CATCHING_UP)
+    promote = Act(action=PromoteMember(member.member_id), reason=Reason.LEARNER_SERVES, detail=str(member))
+    return promote if formed.may_add() else None
 
 
 def _is_overdue(formed: Formed, member: Member) -> bool:
@@ -246,14 +250,14 @@ def _is_overdue(formed: Formed, member: Member) -> bool:
     return waited >= formed.policy.join_timeout.total_seconds()
 
 
-def _give_up(formed: Formed, member: Member) -> Decision:
+def _give_up_launch(formed: Formed, member: Member) -> Decision | None:
     """Abandon the launch first: the learner of an abandoned launch is removed as a leaver's, and never added again."""
     instance = formed.view.group.find(formed.owner(member))
     if instance and formed.view.is_waiting(instance, Transition.LAUNCHING):
         return complete(instance, Transition.LAUNCHING, Result.ABANDON, Reason.LEARNER_OVERDUE)
     if instance and instance.lifecycle is Lifecycle.PENDING_WAIT:  # abandoning it has failed and is tried again
-        return _wait_for(formed, member, Reason.LEARNER_OVERDUE)
-    return _remove(formed, member, Reason.LEARNER_OVERDUE)
+        return _wait_for(member, Reason.LEARNER_OVERDUE)
+    return None
 
 
 def _waits_for_replacement(formed: Formed, member: Member) -> bool:
@@ -313,5 +317,5 @@ def _refuse(formed: Formed, member: Member) -> Refuse:
     return Refuse(reason=Reason.LAST_VOTER if last else Reason.QUORUM_AT_RISK, detail=f"removing {member}")
 
 
-def _wait_for(formed: Formed, member: Member, reason: Reason) -> Wait:
-    return Wait(reason=reason, detail=str(member), look=Look.SOON, keep_alive=formed.view.launches())
+def _wait_for(member: Member, reason: Reason) -> Wait:
+    return Wait(reason=reason, detail=str(member), look=Look.SOON)

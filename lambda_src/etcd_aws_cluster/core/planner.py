@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from .actions import Act, Decision, Look, PublishRecord, Reason, Refuse, Settled, Wait
 from .formation import (
@@ -85,11 +86,17 @@ def plan(view: View, policy: Policy) -> Decision:
         return _start_the_second_voter(view, record) or _without_quorum(view)
     current = current_record(view, record, membership)
     formed = Formed(view=view, policy=policy, record=record, current=current, membership=membership)
+    decision = _of_a_cluster(formed)
+    # A leaver's hook may run out: its instance is retained then. A newcomer's would be lost for having had to wait.
+    return replace(decision, keep_alive=view.launches()) if isinstance(decision, Wait | Refuse) else decision
+
+
+def _of_a_cluster(formed: Formed) -> Decision:
     for rule in _IN_A_CLUSTER:
         decision = rule(formed)
         if decision:
             return decision
-    settled = Settled(detail=f"{len(membership.voters)} voters, {view.group.desired} desired")
+    settled = Settled(detail=f"{len(formed.membership.voters)} voters, {formed.view.group.desired} desired")
     return _first_act(rule(formed) for rule in _IN_ITS_TURN) or settled
 
 

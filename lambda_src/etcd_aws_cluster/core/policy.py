@@ -30,8 +30,12 @@ class Policy:
 
     def peer_url(self, host: str) -> str:
         """Return the peer URL of the etcd on a host."""
-        return f"{self.peer_scheme}://{host}:{self.peer_port}"
+        return f"{self.peer_scheme}://{_in_url(host)}:{self.peer_port}"
 
     def client_url(self, host: str) -> str:
         """Return the client URL of the etcd on a host."""
-        return f"{self.client_scheme}://{host}:{self.client_port}"
+        return f"{self.client_scheme}://{_in_url(host)}:{self.client_port}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

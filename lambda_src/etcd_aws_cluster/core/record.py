@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,8 @@ from .model import ClusterId, InstanceId, Member, MemberId
 SCHEMA = 1
 MAX_BYTES = 4096
 """A standard parameter's limit: https://docs.aws.amazon.com/general/latest/gr/ssm.html"""
+LONGEST_ENTRY_BYTES = 300
+"""What the entry of a newcomer may grow to, with its clock."""
 
 
 class RecordState(StrEnum):
@@ -67,7 +69,7 @@ class Record:
         token: etcd's initial cluster token; differs between generations and between groups.
         created_at: Epoch seconds.
         unresponsive_since: Epoch seconds, by instance in service whose member does not answer.
-        leaving_since: Epoch seconds, by instance in Terminating:Wait.
+        leaving_since: Epoch seconds, by instance with a member that waits to go, into the warm pool included.
     """
 
     generation: int
@@ -101,6 +103,15 @@ class Record:
             for url in m.peer_urls
         )
         return ",".join(pairs)
+
+    def has_room(self) -> bool:
+        """Whether one more member would fit, with a clock running for each."""
+        clocks = {m.instance: self.created_at for m in self.members if m.instance}
+        longest = replace(self, unresponsive_since=clocks, leaving_since={})
+        try:
+            return len(longest.to_json().encode()) + LONGEST_ENTRY_BYTES <= MAX_BYTES
+        except RecordError:
+            return False
 
     def to_json(self) -> str:
         """Return the document.

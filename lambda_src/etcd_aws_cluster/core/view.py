@@ -24,7 +24,7 @@ from .ports import Stored
 from .quorum import majority
 from .record import Record
 
-_INSTANCE_ID = re.compile(r"i-[0-9a-f]+")
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]{1,32}")  # a member calls itself as it likes
 _WAIT_STATES = {Lifecycle.PENDING_WAIT: Transition.LAUNCHING, Lifecycle.TERMINATING_WAIT: Transition.TERMINATING}
 
 
@@ -125,18 +125,22 @@ class Membership:
         return next((m for m in self.members if self.owners[m.member_id] == instance_id), None)
 
 
-def owner_of(member: Member, record: Record | None, group: Group) -> InstanceId | None:
-    """Return the instance that a member is on: by its name, else by our record, else by its address.
+def owner_of(member: Member, view: View) -> InstanceId | None:
+    """Return the instance that a member is on: by its name, else by our record, else by an address.
 
-    The address comes last: a dead predecessor may have had a newcomer's.
+    Of the addresses the one where it answers comes first: a peer URL may hold a DNS name, or what was a dead
+    predecessor's address and is a newcomer's now.
     """
     if _INSTANCE_ID.fullmatch(member.name):
         return InstanceId(member.name)
+    record = view.stored.record
     entry = record.entry_of(member) if record else None
     if entry and entry.instance:
         return entry.instance
-    hosts = {urlsplit(url).hostname for url in member.peer_urls}
-    return next((i.instance_id for i in group.instances if i.private_ip in hosts), None)
+    answered = (r.endpoint for r in view.readings if r.member_id == member.member_id)
+    instances = {i.private_ip: i.instance_id for i in view.group.instances if i.private_ip}
+    hosts = (urlsplit(url).hostname for url in (*answered, *member.peer_urls))
+    return next((instances[host] for host in hosts if host in instances), None)
 
 
 def read_membership(view: View, cluster_id: ClusterId) -> Membership | None:
@@ -179,6 +183,6 @@ def _membership(view: View, cluster_id: ClusterId, members: tuple[Member, ...], 
         leader=next((r.leader_id for r in answers if r.is_linearizable and r.leader_id), None),
         raft_index={m: r.raft_index for m, r in answering.items()},
         endpoints={m: r.endpoint for m, r in answering.items()},
-        owners={m.member_id: owner_of(m, view.stored.record, view.group) for m in members},
+        owners={m.member_id: owner_of(m, view) for m in members},
         supports_learners=all(r.supports_learners for r in answers),
     )

@@ -141,7 +141,7 @@ def test_a_marker_is_read_back_as_written(host: Host) -> None:
     assert host.marker_file.exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '"x"', "{}", '{"token": "t"}', "\x00\xff"])
+@pytest.mark.parametrize("content", ["", "{", "[]", '"x"', "{}", '{"token": "t"}', "\x00\xff", "[" * 4000])
 def test_a_broken_marker_vouches_for_nothing(host: Host, content: str) -> None:
     host.marker_file.write_text(content)
 

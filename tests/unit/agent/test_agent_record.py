@@ -48,6 +48,7 @@ def test_a_name_counts_only_where_the_instance_is_unknown() -> None:
     ("text", "complaint"),
     [
         ("{", "is not JSON"),
+        ("[" * 4000, "is not JSON"),
         ("[]", "is list; expected an object of schema 1"),
         (a_record(schema=2), "schema 2 found, schema 1 expected"),
         (a_record(schema=True), "schema True found, schema 1 expected"),
@@ -71,6 +72,15 @@ def test_a_complaint_names_the_parameter_the_field_and_what_was_expected(text: s
     assert str(caught.value).startswith(PARAMETER + ": ")
     assert complaint in str(caught.value)
     assert caught.value.exit_code is ExitCode.RECORD_UNUSABLE
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://10.0.0.4:2380", "https://[fd00::4]:2380", "http://etcd-4.example.internal:2380", "http://etcd_4:2380"],
+)
+def test_a_url_that_etcd_takes_is_one_for_the_agent_too(url: str) -> None:
+    (member,) = parse_record(a_record({**an_entry(), "peer_urls": [url]}), parameter=PARAMETER).members
+    assert member.peer_urls == (url,)
 
 
 JSON: st.SearchStrategy[object] = st.sampled_from(

@@ -102,3 +102,40 @@ def test_a_completion_that_goes_on_failing_is_left_to_the_next_run_after_four_tr
     assert world.in_service() == {"i-0002", "i-0003"}
     world.live(minutes=1)
     assert tried == ["i-0001"] * 8
+
+
+def with_its_quorum_lost() -> World:
+    """Return a cluster without a quorum, in whose group four instances wait."""
+    world = World(desired=3)
+    world.live(minutes=3)
+    world.group.desired = 7
+    world.group.advance()
+    for silent in world.group.in_service()[1:]:
+        world.etcd.hang(f"http://{world.group.instances[silent].private_ip}:2379")
+    return world
+
+
+def test_heartbeats_that_hang_do_not_push_a_run_past_its_end() -> None:
+    world = with_its_quorum_lost()
+    tried: list[InstanceId] = []
+
+    def heartbeat(instance_id: InstanceId, _transition: Transition) -> None:
+        tried.append(instance_id)
+        world.clock.advance(timedelta(seconds=9))
+        raise AwsError("no answer")
+
+    world.group.heartbeat = heartbeat  # type: ignore[method-assign, assignment]
+    began = world.clock.monotonic()
+    report = world.run()
+    assert report is not None
+    assert report.reason == "QUORUM_LOST"
+    assert len(tried) == 1
+    assert world.clock.monotonic() - began <= RUN_S
+    assert world.telemetry.gauges[Metric.QUORUM_LOST]
+
+
+def test_a_heartbeat_that_is_refused_at_once_keeps_no_other_from_being_recorded() -> None:
+    world = with_its_quorum_lost()
+    world.group.fail_next("heartbeat")
+    world.run()
+    assert world.group.calls["heartbeat"] == len(world.group.held(Transition.LAUNCHING))

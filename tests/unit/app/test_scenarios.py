@@ -110,6 +110,36 @@ def test_scaling_out_and_in_goes_one_voter_at_a_time() -> None:
     assert [k for k in kinds if k == "remove_member"] == ["remove_member"] * 2
 
 
+def test_no_member_is_added_that_the_record_has_no_room_for_and_the_way_back_is_open() -> None:
+    world = formed()
+    world.group.desired = 30
+    world.live(minutes=40)
+    assert 9 <= len(world.voters()) < 30
+    assert any("RECORD_FULL" in said for said in world.telemetry.decisions)
+    world.group.desired = 3
+    world.live(minutes=40)
+    assert world.is_as_desired()
+
+
+def test_a_deleted_record_is_written_back_from_its_generations_outcome_as_the_runbook_says() -> None:
+    world = formed()
+    for old in list(world.in_service()):
+        world.group.terminate(old)  # type: ignore[arg-type]
+        world.live(minutes=4)
+    before = world.store.record
+    del world.store.parameters["record"]
+    world.live(minutes=1)
+    assert "FOREIGN_CLUSTER" in world.telemetry.decisions[-1]  # the claim is of the first cohort, none of which is left
+    world.store.parameters["record"] = world.store.parameters["generations/1/outcome"]
+    world.live(minutes=2)
+    assert world.is_as_desired()
+    after = world.store.record
+    assert before is not None
+    assert after is not None
+    assert (after.token, after.cluster_id) == (before.token, before.cluster_id)
+    assert {(m.instance, m.life) for m in after.members} == {(m.instance, m.life) for m in before.members}
+
+
 def test_the_leader_hands_over_before_it_leaves() -> None:
     world = formed()
     leader = next(v.name for v in world.cluster().voters if v.member_id == world.cluster().leader_id)

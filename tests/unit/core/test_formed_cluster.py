@@ -107,6 +107,21 @@ def test_a_learner_that_serves_is_promoted() -> None:
     assert decision.action == PromoteMember(mid(4))
 
 
+def test_a_learner_that_no_instance_is_known_for_is_not_promoted_though_it_serves() -> None:
+    stranger = replace(a_member(9, learner=True), name="by-hand")
+    members = members_and(stranger)
+    record = a_record(members)
+    record = replace(record, members=(*record.members[:3], replace(record.members[3], instance=None)))
+    decision = decide(a_view(members=members, record=record))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.LEARNER_CATCHING_UP
+    late = POLICY.join_timeout.total_seconds()
+    overdue = replace(record, members=tuple(replace(m, since=int(NOW - late)) for m in record.members))
+    removal = decide(a_view(members=members, record=overdue))
+    assert isinstance(removal, Act)
+    assert removal.action == RemoveMember(mid(9))
+
+
 def test_a_learner_is_not_promoted_while_a_voter_is_silent_and_that_one_is_replaced_first() -> None:
     members = members_and(a_member(4, learner=True))
     waiting = in_service_and(an_instance(4, "Pending:Wait"), an_instance(5, "Pending:Wait"))
@@ -305,6 +320,18 @@ def test_of_two_leavers_the_leader_goes_last() -> None:
     decision = decide(a_view([*instances, an_instance(4), an_instance(5)], members=[a_member(n) for n in range(1, 6)]))
     assert isinstance(decision, Act)
     assert decision.action == RemoveMember(mid(2))
+
+
+def test_a_voter_on_its_way_back_to_the_warm_pool_does_not_wait_for_ever_either() -> None:
+    instances = [an_instance(1), an_instance(2), an_instance(3, "Warmed:Pending:Wait")]
+    first = decide(a_view(instances))
+    assert isinstance(first, Act)
+    assert isinstance(first.action, PublishRecord)
+    assert first.action.record.leaving_since == {iid(3): int(NOW)}
+    overdue = POLICY.replacement_wait.total_seconds()
+    then = decide(a_view(instances, record=a_record(VOTERS, leaving={3: overdue})))
+    assert isinstance(then, Act)
+    assert then.action == RemoveMember(mid(3))
 
 
 def test_a_leaving_voters_clock_starts_when_it_waits_and_stops_when_it_stays() -> None:

@@ -106,7 +106,10 @@ def test_instances_without_an_address_are_not_of_the_cohort() -> None:
     assert isinstance(decide(nothing_yet([*waiting(1, 2), blind])), Wait)
 
 
-@pytest.mark.parametrize("state", ["InService", "Standby", "EnteringStandby", "Detaching"])
+@pytest.mark.parametrize(
+    "state",
+    ["InService", "Standby", "EnteringStandby", "Detaching", "Terminating:Retained", "ReplacingRootVolume:Wait"],
+)
 def test_an_instance_that_may_hold_data_and_does_not_answer_forbids_a_new_cluster(state: str) -> None:
     decision = decide(nothing_yet([*waiting(1, 2, 3), an_instance(4, state)]))
     assert isinstance(decision, Refuse)
@@ -293,6 +296,14 @@ def test_a_record_that_cannot_be_read_is_not_no_record() -> None:
     assert isinstance(decision, Refuse)
     assert decision.reason is Reason.RECORD_UNUSABLE
     assert "schema 9" in decision.detail
+
+
+def test_a_formed_record_without_a_cluster_id_is_unusable() -> None:
+    record = replace(a_record([a_member(n) for n in (1, 2, 3)]), cluster_id=None)
+    decision = decide(a_view(record=record))
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.RECORD_UNUSABLE
+    assert decision.detail == "the record has state existing and no cluster_id"
 
 
 # --- the group goes ---

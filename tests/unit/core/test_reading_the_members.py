@@ -84,7 +84,7 @@ def test_lists_are_the_same_in_whatever_order_they_come() -> None:
 
 
 def owner(member: Member, view: View) -> str | None:
-    return owner_of(member, view.stored.record, view.group)
+    return owner_of(member, view)
 
 
 def test_a_member_is_on_the_instance_that_it_is_named_after_whatever_its_address() -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from etcd_aws_cluster.core.errors import RecordError
-from etcd_aws_cluster.core.record import MAX_BYTES, Record
+from etcd_aws_cluster.core.model import InstanceId, MemberId
+from etcd_aws_cluster.core.record import LONGEST_ENTRY_BYTES, MAX_BYTES, Record
 from tests.builders import a_cohort_record, a_member, a_record, a_recorded
 
 
@@ -56,6 +57,34 @@ def test_a_record_fits_to_the_last_byte_and_wastes_none_on_blanks() -> None:
 def test_a_record_that_does_not_fit_is_refused() -> None:
     with pytest.raises(RecordError, match="at most 4096 fit"):
         a_record(a_member(n) for n in range(1, 40)).to_json()
+
+
+def test_a_record_has_room_while_the_longest_entry_and_a_clock_for_each_member_fit() -> None:
+    record = a_record([a_member(1), a_member(2)])
+    clocks = dict.fromkeys((1, 2), 1)
+    ticking = a_record([a_member(1), a_member(2)], unresponsive=clocks)
+    full = replace(record, token="t" * (MAX_BYTES - LONGEST_ENTRY_BYTES - len(ticking.to_json()) + len(record.token)))
+    assert full.has_room()
+    assert not replace(full, token=full.token + "t").has_room()
+    assert not replace(full, token="t" * MAX_BYTES).has_room()
+    assert replace(full, leaving_since=ticking.unresponsive_since).has_room()
+
+
+def test_no_newcomer_has_a_longer_entry() -> None:
+    instance = InstanceId("i-0123456789abcdef0")
+    member = replace(
+        a_recorded(a_member(1)),
+        instance=instance,
+        name="i-0123456789abcdef0",
+        member_id=MemberId(2**64 - 1),
+        life="f" * 16,
+        peer_urls=("https://255.255.255.255:65535",),
+        client_urls=("https://255.255.255.255:65535",),
+        since=1_700_000_000,
+    )
+    empty = a_record([])
+    grown = replace(empty, members=(member,), unresponsive_since={instance: 1_700_000_000})
+    assert len(grown.to_json()) - len(empty.to_json()) < LONGEST_ENTRY_BYTES
 
 
 def test_the_plain_list_names_a_member_by_its_name_else_its_instance_else_its_id() -> None:

@@ -28,6 +28,7 @@ VOTERS = [ONE, TWO, THREE]
 FIVE = [a_member(n) for n in (1, 2, 3, 4, 5)]
 LEARNER = a_member(4, learner=True)
 UNBORN = a_member(4, learner=True, started=False)
+UNMATCHED = replace(THREE, name="infra3", peer_urls=("http://etcd-3.internal:2380",))
 IN_SERVICE = [an_instance(n) for n in (1, 2, 3)]
 NEWCOMER = an_instance(4, "Pending:Wait")
 LEAVER = an_instance(3, "Terminating:Wait")
@@ -178,6 +179,12 @@ BEFORE_A_CLUSTER: list[Row] = [
         a_view(BOTH, readings=[*readings_of(VOTERS), STRANGER, STRANGER]),
         (Look.LATER, LAUNCH_4_AND_LEAVE_3),
     ),
+    (
+        Reason.HOST_UNKNOWN,
+        "67 (infra3, http://etcd-3.internal:2380) may be on i-03",
+        a_view(BOTH, members=[ONE, TWO, UNMATCHED], silent=[3], no_record=True),
+        (Look.SOON, LAUNCH_4_AND_LEAVE_3),
+    ),
 ]
 
 JOINS: list[Row] = [
@@ -242,6 +249,12 @@ JOINS: list[Row] = [
         (Look.LATER, LAUNCH_4),
     ),
     (
+        Reason.RECORD_FULL,
+        "i-04",
+        a_view(JOINING, record=replace(a_record(VOTERS), token="t" * 3_000)),
+        (Look.LATER, LAUNCH_4),
+    ),
+    (
         Reason.HOST_NOT_UP,
         "i-04",
         old([an_instance(1), NEWCOMER], [ONE]),
@@ -298,6 +311,28 @@ LEAVES: list[Row] = [
             desired=5,
         ),
         (Look.LATER, ()),
+    ),
+    (
+        Reason.ONE_AT_A_TIME,
+        "before i-05 is replaced",
+        a_view(
+            [*IN_SERVICE, an_instance(4, is_healthy=False), an_instance(5), an_instance(6, "Pending:Wait")],
+            members=FIVE,
+            record=a_record(FIVE, unresponsive={4: 1000, 5: 1000}),
+            silent=[4, 5],
+            desired=5,
+        ),
+        (Look.LATER, ((iid(6), Transition.LAUNCHING),)),
+    ),
+    (
+        Reason.QUORUM_AT_RISK,
+        "removing 67 (i-03, http://10.0.0.3:2380)",
+        a_view(
+            [an_instance(1), an_instance(2, "Standby"), LEAVER, NEWCOMER],
+            silent=[2],
+            record=a_record(VOTERS, leaving={3: 10_000}),
+        ),
+        (Look.LATER, LAUNCH_4),
     ),
     (
         Reason.UNRESPONSIVE,

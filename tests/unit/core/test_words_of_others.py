@@ -8,6 +8,7 @@ import pytest
 
 from etcd_aws_cluster.core.errors import RejectedError, Rejection
 from etcd_aws_cluster.core.model import Ec2State, Lifecycle
+from etcd_aws_cluster.core.policy import Policy
 from tests.builders import a_member, a_view, an_instance
 
 
@@ -62,6 +63,12 @@ def test_a_member_has_started_when_it_has_published_its_name_and_where_clients_f
 def test_a_member_is_shown_by_its_hex_id_its_name_and_where_its_peers_find_it() -> None:
     member = replace(a_member(3, started=False), peer_urls=("http://10.0.0.3:2380", "http://[fd00::3]:2380"))
     assert str(member) == "67 (unnamed, http://10.0.0.3:2380,http://[fd00::3]:2380)"
+
+
+def test_an_ipv6_address_stands_in_brackets_in_a_url_and_a_name_does_not() -> None:
+    policy = Policy(client_scheme="https", client_port=2, peer_port=1)
+    assert (policy.client_url("fd00::3"), policy.peer_url("fd00::3")) == ("https://[fd00::3]:2", "http://[fd00::3]:1")
+    assert (policy.client_url("etcd-3"), policy.peer_url("10.0.0.3")) == ("https://etcd-3:2", "http://10.0.0.3:1")
 
 
 def test_a_rejection_keeps_its_meaning_and_etcds_own_words() -> None:
