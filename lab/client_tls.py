@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME: Final = "lab"
-_ANSWER_S: Final = 60.0
+_ANSWER_S: Final = 240.0
 _POLL_S: Final = 0.2
 _LOOK_EACH_S: Final = 1.0
 _AWS_ERRORS: Final = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)

@@ -6,10 +6,13 @@ https://github.com/etcd-io/etcd/blob/v3.5.1/client/v3/client.go (Sync: started v
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
+from lab.control import ControlError
 from lab.kv import FAILURES, Kv
+from lab.paths import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from lab.client_tls import ClientTls
 
 _LOOK_S: Final = 0.5
-_STATUS_S: Final = (0.1, 0.5)  # to connect, to be answered: who hangs is left out, as with gRPC's keepalive
+_STATUS_S: Final = (0.5, 0.5)  # to connect (TLS too), to be answered: who hangs is left out, as with gRPC's keepalive
 
 
 class Connected:
@@ -60,7 +63,8 @@ class Connected:
     def _keep_looking(self) -> None:
         with Kv(self._tls) as kv:
             while not self._stop.is_set():
-                self._urls = tuple(url for url in self._endpoints() if _is_voter(kv, url))
+                with contextlib.suppress(LabError, ControlError, OSError):  # those of the last look stay
+                    self._urls = tuple(url for url in self._endpoints() if _is_voter(kv, url))
                 self._stop.wait(_LOOK_S)
 
 

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-_ANSWER_S = 10.0
+_ANSWER_S = 60.0
 
 
 class ControlError(Exception):

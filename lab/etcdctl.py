@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lab.client_tls import ClientTls
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 60.0
 
 
 class Etcdctl:
@@ -41,7 +41,7 @@ class Etcdctl:
 
     def _ask(self, endpoints: list[str], *arguments: str) -> str:
         environment = {"ETCDCTL_API": "3", "PATH": os.defpath}
-        command = [str(self._program), f"--endpoints={','.join(endpoints)}", "--command-timeout=5s", *arguments]
+        command = [str(self._program), f"--endpoints={','.join(endpoints)}", "--command-timeout=15s", *arguments]
         if self._tls is not None and any(each.startswith("https:") for each in endpoints):
             files = self._tls.ready()
             names = {"CACERT": files.ca, "CERT": files.certificate, "KEY": files.key}

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from lab.client_tls import ClientTls
 
-TIMEOUT_S: Final = (0.3, 1.0)  # to connect, to be answered
-_LONG_S: Final = (1.0, 30.0)
+TIMEOUT_S: Final = (1.0, 1.0)  # to connect (TLS too), to be answered
+_LONG_S: Final = (10.0, 60.0)
 # What a call raises that did not go through, or whose answer cannot be understood: whether it took effect is unknown.
 FAILURES: Final = (requests.RequestException, KeyError, ValueError, LabError)
 

@@ -21,7 +21,7 @@ from lab.starter import AWS_LOG, Starter, can_mount
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_START_S: Final = 30.0
+_START_S: Final = 120.0
 
 
 class Lab(Mischief):

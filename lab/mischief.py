@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _TICK: Final = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+_CLOCKS_DIFFER_MS: Final = 1000
 
 
 class Mischief(Observed):
@@ -85,18 +87,33 @@ class Mischief(Observed):
 
     # -- the controller -----------------------------------------------------------------------------------------------
 
-    def send(self, body: str) -> None:
-        """Put a message into the controller's queue."""
-        self.sqs.send_message(
+    def send(self, body: str) -> str:
+        """Put a message into the controller's queue, and return its id."""
+        sent = self.sqs.send_message(
             QueueUrl=self.queue_url(),
             MessageBody=body,
             MessageGroupId=self.state.cluster,
             MessageDeduplicationId=str(uuid.uuid4()),
         )
+        return str(sent["MessageId"])
 
-    def tick(self) -> None:
-        """Put a scheduled event into the controller's queue, as EventBridge does each minute; does not wait."""
-        self.send(json.dumps(_TICK))
+    def tick(self) -> str:
+        """Put a scheduled event into the controller's queue, as EventBridge does each minute; does not wait.
+
+        Returns:
+            The message's id, see :meth:`run_for`.
+        """
+        return self.send(json.dumps(_TICK))
+
+    def run_now(self, timeout_s: float) -> dict[str, Any]:
+        """Have the controller look now, and return how that run ended, as it was logged.
+
+        Raises:
+            LabError: no run ended within the time.
+        """
+        since_ms = int(time.time() * 1000) - _CLOCKS_DIFFER_MS
+        message_id = self.tick()
+        return self.wait_for(lambda: self.run_for(message_id, since_ms=since_ms), timeout_s, "a run of the controller")
 
     def kill_function(self, *, after_calls: int = 0, after_effect: bool = False) -> bool:
         """SIGKILL the process of the controller's function: its invocation fails, its message comes back later.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _T = TypeVar("_T")
-_POLL_S: Final = 0.05
+_POLL_S: Final = (0.05, 0.25)  # at first, at last: to look takes some 20 ms of a processor
+_POLL_PART: Final = 20
 
 
 class Observed:
@@ -198,6 +199,23 @@ class Observed:
                 lines += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
         return [message for _, message in sorted(lines, key=lambda line: line[0])]
 
+    def run_for(self, message_id: str, *, since_ms: int = 0) -> dict[str, Any]:
+        """How the first run ended that had taken a message, as it was logged; empty if none has.
+
+        Runs that were under way when the message came, or came of others, are not taken for it.
+
+        Args:
+            message_id: the message's.
+            since_ms: it was sent after this (epoch milliseconds).
+        """
+        was_taken = False
+        for line in self.function_log(since_ms=since_ms):
+            entry = json.loads(line) if line.startswith("{") else {}
+            was_taken |= entry.get("message_id") == message_id
+            if was_taken and entry.get("message") == "run":
+                return dict(entry)
+        return {}
+
     # -- waiting ------------------------------------------------------------------------------------------------------
 
     def wait_for(self, predicate: Callable[[], _T], timeout_s: float, description: str) -> _T:
@@ -206,14 +224,15 @@ class Observed:
         Raises:
             LabError: it was not within the time; the message says what was waited for, and how things stood.
         """
-        deadline = time.monotonic() + timeout_s
+        began = time.monotonic()
         while True:
             value = predicate()
             if value:
                 return value
-            if time.monotonic() >= deadline:
+            waited_s = time.monotonic() - began
+            if waited_s >= timeout_s:
                 raise LabError(f"waited {timeout_s:g} s for {description}; now {self._how_things_stand()}")
-            time.sleep(_POLL_S)
+            time.sleep(min(max(waited_s / _POLL_PART, _POLL_S[0]), _POLL_S[1]))
 
     def wait_in_service(self, count: int, timeout_s: float, name: str | None = None) -> None:
         """Wait until the group has exactly so many instances, all of them in service.

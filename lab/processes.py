@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +22,8 @@ _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _POLL_S: Final = 0.02
 _GRACE_S: Final = 3.0
+# Below those of outgoing connections (/proc/sys/net/ipv4/ip_local_port_range), which come at any moment.
+_PORTS: Final = range(20_000, 32_000)
 # Kept until they end: who starts a process may well forget its handle.
 _CHILDREN: Final[dict[int, subprocess.Popen[bytes]]] = {}
 
@@ -115,12 +119,20 @@ def is_running(pid: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Free TCP ports of 127.0.0.1, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Free TCP ports of all addresses, all different; no outgoing connection is given one of them meanwhile."""
+    candidates = random.sample(_PORTS, len(_PORTS))
+    return list(itertools.islice((port for port in candidates if is_free("", port)), count))
+
+
+def is_free(address: str, port: int) -> bool:
+    """Whether a server could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
 
 
 def connection(port: int) -> socket.socket:

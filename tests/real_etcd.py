@@ -5,10 +5,8 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeVar
 
+from lab.processes import is_free
+
 _T = TypeVar("_T")
 
 CLIENT_PORT = 2379
 PEER_PORT = 2380
-_PORTS = range(20_000, 32_000)
-"""Below those of outgoing connections (/proc/sys/net/ipv4/ip_local_port_range), which come at any moment."""
-WAIT_S = 20.0
+WAIT_S = 90.0
 """For anything that etcd does by itself: forming takes 1 s, its health check 5 s, telling its name up to 7 s."""
 
 _CACHE = Path(__file__).parents[1] / ".cache"
@@ -125,8 +123,11 @@ class RealEtcd:
         process.wait(WAIT_S)
 
     def hang(self, name: str) -> None:
-        """Stop a member without ending it."""
-        self._processes[name].send_signal(signal.SIGSTOP)
+        """Stop a member without ending it; done when it returns."""
+        process = self._processes[name]
+        process.send_signal(signal.SIGSTOP)
+        # The signal stops all threads once one of them has run, and on a busy machine others may serve until then.
+        eventually(lambda: _is_stopped(process.pid))
 
     def resume(self, name: str) -> None:
         """Let a hung member go on."""
@@ -186,34 +187,23 @@ def _die_with_parent() -> list[str]:
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
+def _is_stopped(pid: int) -> bool:
+    stats = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(each.read_text().rpartition(")")[2].split()[0] == "T" for each in stats)
+
+
 _hosts = itertools.count(1)
 _taken: set[str] = set()
 
 
 def _free_address() -> str:
-    """Return an address of 127.64.0.0/10 whose etcd ports nobody listens on; the start differs between processes."""
+    """Return an address below the labs' whose etcd ports nobody listens on; the start differs between processes."""
     for number in itertools.islice(_hosts, 250):
-        address = f"127.{64 + os.getpid() % 64}.{os.getpid() // 64 % 256}.{number % 250 + 1}"
-        if address not in _taken and all(_is_free(address, port) for port in (CLIENT_PORT, PEER_PORT)):
+        address = f"127.{1 + os.getpid() % 32}.{os.getpid() // 32 % 256}.{number % 250 + 1}"
+        if address not in _taken and all(is_free(address, port) for port in (CLIENT_PORT, PEER_PORT)):
             _taken.add(address)
             return address
     raise NotAtHandError("no address is free")
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, all different; no outgoing connection is given one of them meanwhile."""
-    candidates = random.sample(_PORTS, len(_PORTS))
-    return list(itertools.islice((port for port in candidates if _is_free("", port)), count))
-
-
-def _is_free(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-    return True
 
 
 def _version_of(binary: str) -> str:

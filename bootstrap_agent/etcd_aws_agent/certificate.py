@@ -15,6 +15,8 @@ from typing import NamedTuple
 from etcd_aws_agent.errors import MaterialError
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----", re.ASCII)
+# As Go, and so etcd: what is in the bundle is trusted, a root or not. Python has had a name for it since 3.10.
+_PARTIAL_CHAIN = getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0x80000)
 # One side may have more to say when the other has ended.
 _ROUNDS = 10
 
@@ -118,6 +120,7 @@ def _context(protocol: int, ca: str, certificate: str, key: str) -> ssl.SSLConte
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= _PARTIAL_CHAIN
     try:
         context.load_verify_locations(cadata=ca)
     except (ssl.SSLError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import stat
@@ -70,8 +71,7 @@ class PkiFiles(NamedTuple):
         owner = self._owner()
         self._prepare(owner)
         for name, mode in _MODES.items():
-            if self.path(name).is_file():
-                _own(self.path(name), owner, mode)
+            _own_file(self.path(name), owner, mode)
 
     def _owner(self) -> tuple[int, int] | None:
         if os.geteuid() != 0:
@@ -88,12 +88,12 @@ class PkiFiles(NamedTuple):
         """Make the folder, whole; change one that is there only if nothing but ours is in it."""
         if self.directory.is_dir():
             if all(entry.lstrip(".").startswith(tuple(_MODES)) for entry in os.listdir(self.directory)):  # noqa: PTH208
-                _own(self.directory, owner, _DIRECTORY_MODE)
+                _own_folder(self.directory, owner)
             return
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{self.directory.name}.", dir=self.directory.parent))
         try:
-            _own(fresh, owner, _DIRECTORY_MODE)
+            _own_folder(fresh, owner)
             fresh.rename(self.directory)
         except BaseException:
             fresh.rmdir()
@@ -101,9 +101,33 @@ class PkiFiles(NamedTuple):
         disk.sync_directory(self.directory.parent)
 
 
-def _own(path: Path, owner: tuple[int, int] | None, mode: int) -> None:
-    status = path.stat()
+def _own_folder(path: Path, owner: tuple[int, int] | None) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _own(descriptor, owner, _DIRECTORY_MODE)
+    finally:
+        os.close(descriptor)
+
+
+def _own_file(path: Path, owner: tuple[int, int] | None, mode: int) -> None:
+    """Change a file if it is a plain one: the folder is etcd's, and a link there may lead to what is root's."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            _own(descriptor, owner, mode)
+    finally:
+        os.close(descriptor)
+
+
+def _own(descriptor: int, owner: tuple[int, int] | None, mode: int) -> None:
+    status = os.fstat(descriptor)
     if owner is not None and status.st_uid != owner[0]:
-        os.chown(path, *owner)
+        os.fchown(descriptor, *owner)
     if stat.S_IMODE(status.st_mode) != mode:
-        path.chmod(mode)
+        os.fchmod(descriptor, mode)

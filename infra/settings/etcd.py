@@ -15,7 +15,7 @@ class EtcdSettings:
 
     etcd_version: str = setting(
         "3.5.27",
-        Text(form=r"[0-9]+\.[0-9]+\.[0-9]+", expected="a version such as 3.5.27, without v"),
+        Text(form=r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}", expected="a version such as 3.5.27, without v"),
         "etcd release to install",
     )
     etcd_sha256: str = setting(

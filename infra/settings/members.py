@@ -22,7 +22,8 @@ class MemberSettings:
 
     instance_type: str = setting(
         "m7g.medium",
-        Text(form=r"[a-z][a-z0-9-]*\.[a-z0-9-]+", expected="an EC2 instance type such as m7g.medium"),
+        # What CDK can read; the types for databases of terabytes (u-6tb1.metal) have other names.
+        Text(form=r"[a-z]+[0-9]{1,2}[a-z-]*\.[a-z0-9-]+", expected="an EC2 instance type such as m7g.medium"),
         "EC2 instance type; its processor (x86_64 or arm64) selects image and etcd archive",
     )
     operating_system: str = setting(

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.network_endpoints import needed_endpoints
+from infra.network_endpoints import ALL_ENDPOINTS, needed_endpoints
 from infra.settings.rules import KEY_PREFIX, Cidr, Text, TextOf, Whole, setting
 
 if TYPE_CHECKING:
     from infra.settings import Settings
 
 _SUBNET = r"subnet-[0-9a-f]{8}([0-9a-f]{9})?"
-_ENDPOINT = "(ssm|autoscaling|ec2|sqs|s3|secretsmanager|route53)"
+_ENDPOINT = f"({'|'.join(ALL_ENDPOINTS)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,7 @@ class NetworkSettings:
         "",
         Text(
             form=f"|all|{_ENDPOINT}(,{_ENDPOINT})*",
-            expected="some of ssm, autoscaling, ec2, sqs, s3, secretsmanager, route53 with commas between them, "
-            "or all, or empty",
+            expected=f"some of {', '.join(ALL_ENDPOINTS)} with commas between them, or all, or empty",
         ),
         "VPC endpoints to make in the given VPC, which lacks them; all: each that is needed; a new VPC has them all",
     )

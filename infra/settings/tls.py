@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from infra.settings.rules import KEY_PREFIX, Flag, Text, TextOf, Whole, setting
@@ -9,8 +10,9 @@ from infra.settings.rules import KEY_PREFIX, Flag, Text, TextOf, Whole, setting
 if TYPE_CHECKING:
     from infra.settings import Settings
 
-_MANAGED = r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@{}-]+"
-_STORED = r"ssm:/[A-Za-z0-9/_.{}-]+"
+_MANAGED = r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:"
+_IN_SECRET, _IN_PARAMETER = "[A-Za-z0-9/_+=.@-]", "[A-Za-z0-9/_.-]"
+_HOSTS_OWN = r"\{instance_id\}|\{private_ip\}"
 _MATERIAL = "the ARN of a Secrets Manager secret, or ssm:/name of a SecureString parameter, or empty"
 
 
@@ -35,7 +37,11 @@ class TlsSettings:
         "rollout, where an earlier release made the members' certificates, and for etcd 2.x proxies",
     )
     certificate_hours: int = setting(
-        168, Whole(minimum=1, maximum=8760), "life of a certificate that the controller issues", unit="h"
+        168,
+        # A host looks after it each hour or hour and a half, and from half of its life on: twice before the end.
+        Whole(minimum=8, maximum=8760),
+        "life of a certificate that the controller issues",
+        unit="h",
     )
     ca_signing: int = setting(1, Whole(minimum=1, maximum=999), "generation of the automatic CA that signs")
     ca_trusted: str = setting(
@@ -45,18 +51,23 @@ class TlsSettings:
     )
     controller_tls_source: str = setting(
         "",
-        Text(form=f"|{_MANAGED}|{_STORED}", expected=_MATERIAL),
+        Text(form=f"|{_MANAGED}{_IN_SECRET}+|ssm:/{_IN_PARAMETER}+", expected=_MATERIAL),
         "own PKI: where the controller finds its JSON object of ca, cert and key (PEM)",
     )
     host_tls_source: str = setting(
         "",
-        Text(form=f"|{_MANAGED}|{_STORED}", expected=_MATERIAL),
+        Text(
+            # The hosts' role may read all that begins so: with a placeholder first that would be all of the account.
+            form=f"|{_MANAGED}{_IN_SECRET}+({_IN_SECRET}|{_HOSTS_OWN})*|ssm:/[A-Za-z0-9]({_IN_PARAMETER}|{_HOSTS_OWN})*",
+            expected=f"{_MATERIAL}; with no other braces than {{instance_id}} and {{private_ip}}, these after a "
+            "beginning of your own",
+        ),
         "own PKI: where each host finds its JSON object of ca, cert and key (PEM); {instance_id} and {private_ip} are "
         "filled in; empty: they come with the image",
     )
     etcd_user_secret_arn: str = setting(
         "",
-        Text(form=f"|{_MANAGED}", expected="the ARN of a Secrets Manager secret, or empty"),
+        Text(form=f"|{_MANAGED}{_IN_SECRET}+", expected="the ARN of a Secrets Manager secret, or empty"),
         "secret with username and password (JSON), with which the controller logs in where etcd has users",
     )
 
@@ -77,6 +88,7 @@ def tls_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterator[s
         )
     if tls.pki == "own" and etcd.etcd_client_scheme == "https" and not tls.controller_tls_source:
         yield f"{KEY_PREFIX}controller_tls_source: got nothing, expected {_MATERIAL.removesuffix(', or empty')}"
+    yield from _what_hosts_could_read(tls)
     if tls.tls_transition and _serves_one_way(etcd.etcd_version):
         yield (
             f"{KEY_PREFIX}tls_transition: got true with {KEY_PREFIX}etcd_version={etcd.etcd_version}, expected 3.4.25, "
@@ -90,6 +102,20 @@ def tls_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterator[s
                     f"{KEY_PREFIX}{key}: got {getattr(tls, key)!r}, "
                     f"expected nothing, for with {KEY_PREFIX}pki=automatic the controller makes the certificates"
                 )
+
+
+def _what_hosts_could_read(tls: TlsSettings) -> Iterator[str]:
+    """Yield a line for each secret of the controller's that the pattern granted to hosts would cover."""
+    pattern = tls.host_tls_source.replace("{instance_id}", "*").replace("{private_ip}", "*")
+    if tls.pki != "own" or "*" not in pattern:
+        return
+    for key in ("controller_tls_source", "etcd_user_secret_arn"):
+        source = getattr(tls, key)
+        if fnmatchcase(source, pattern):
+            yield (
+                f"{KEY_PREFIX}{key}: got {source}, expected one that hosts may not read: by "
+                f"{KEY_PREFIX}host_tls_source={tls.host_tls_source} they may read all that fits it"
+            )
 
 
 def _serves_one_way(etcd_version: str) -> bool:

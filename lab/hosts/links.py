@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Link = tuple[str, str]
 _CHUNK: Final = 65536
 _BEHIND: Final = 10_000  # etcd listens this many ports above the one that is advertised
-_DONE_S: Final = 5.0
+_DONE_S: Final = 60.0
 
 
 class Links:

@@ -20,7 +20,7 @@ _INODE: Final = struct.Struct("=I")
 _INODE_AT: Final = _HEADER.size + 4 + _SOCKET.size + 16  # the last member of struct inet_diag_msg
 _ANY_STATE: Final = 0xFFFFFFFF
 _ANY_COOKIE: Final = b"\xff" * 8
-_ANSWER_S: Final = 1.0
+_ANSWER_S: Final = 10.0
 
 
 def source_of(near: tuple[str, int], far: tuple[str, int], owners: Mapping[int, str]) -> str | None:
@@ -54,6 +54,14 @@ def _inode(near: tuple[str, int], far: tuple[str, int]) -> int:
 def _has_socket(pid: int, inode: int) -> bool:
     wanted = f"socket:[{inode}]"
     try:
-        return any(str(each.readlink()) == wanted for each in Path(f"/proc/{pid}/fd").iterdir())
+        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
-        return False  # it ended, or a descriptor was closed meanwhile
+        return False  # it ended
+    return any(_target(each) == wanted for each in descriptors)
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return ""  # it was closed meanwhile

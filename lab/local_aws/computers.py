@@ -38,6 +38,7 @@ class Computers:
         self._register = register
         self._metadata_port = metadata_port
         self._services: dict[str, MetadataService] = {}
+        self._closing: dict[str, threading.Thread] = {}
         self._powered_off: set[str] = set()
         self._boot_delays: dict[str, float] = {}
         self.boot_delay_s = 0.0
@@ -55,7 +56,8 @@ class Computers:
             self._open(instance_id, facts["address"])
         elif service is not None and not on:
             del self._services[instance_id]
-            threading.Thread(target=service.close, daemon=True).start()
+            closing = self._closing[facts["address"]] = threading.Thread(target=service.close, daemon=True)
+            closing.start()
         with self._changed:
             if instance_id not in self._known:
                 delays = self.next_boot_delays_s
@@ -82,6 +84,8 @@ class Computers:
         return {"version": version, "instances": found}
 
     def _open(self, instance_id: str, address: str) -> None:
+        if closing := self._closing.pop(address, None):  # that of the last instance with this address
+            closing.join()
         lookup = answers(lambda: self._describe(instance_id), lambda: self._credentials(instance_id))
         try:
             self._services[instance_id] = MetadataService(address, self._metadata_port, lookup)

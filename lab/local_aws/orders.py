@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from .autoscaling.ports import ApiError
 
-_DONE_S: Final = 8.0
+_DONE_S: Final = 45.0
 
 
 class Orders:

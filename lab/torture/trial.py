@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from lab import Lab
 
-_EMPTY_S: Final = 60.0
-_FORM_S: Final = 60.0
+_EMPTY_S: Final = 240.0
+_FORM_S: Final = 240.0
 SETTLE_S: Final = 120.0
 _REFUSES_S: Final = 15.0  # with the majority lost: how long it is watched
 _REFUSAL: Final = ["QUORUM_LOST"]

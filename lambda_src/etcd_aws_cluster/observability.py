@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
+from .core.errors import ClusterError
 from .core.telemetry import Metric
 
 # An empty service: the alarms' one dimension is the cluster. The namespace and the log level come from Powertools'
@@ -64,8 +65,10 @@ class Telemetry:
         self._logger.info("decision", extra={"kind": kind, "reason": reason, "detail": detail, **facts})
 
     def trouble(self, what: str, error: Exception) -> None:
-        """Log something that went wrong and that a later look gets over."""
-        self._logger.warning(what, extra={"problem": str(error), "error_type": type(error).__name__})
+        """Log something that went wrong and that a later look gets over; a mistake of ours with its place."""
+        is_mistake = not isinstance(error, ClusterError)
+        facts = {"problem": str(error), "error_type": type(error).__name__}
+        self._logger.warning(what, extra=facts, exc_info=error if is_mistake else None)
 
     def gauge(self, name: Metric, value: float) -> None:
         """Set a metric; the run's last value counts."""

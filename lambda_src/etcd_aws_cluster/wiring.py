@@ -24,7 +24,9 @@ from .aws.secrets import SecretReader, SecretsManagerVault
 from .aws.session import new_session
 from .collector import nothing_is_garbage
 from .core.certificates import CertificateEnds
+from .core.errors import ClusterError
 from .core.model import Transition
+from .core.telemetry import Metric
 from .etcd.client import EtcdClient
 from .etcd.login import Login, parse_user
 from .observability import Telemetry, logger, metrics
@@ -210,9 +212,16 @@ def _pki(
     from .pki import identity  # noqa: PLC0415 - see above
 
     clock, pki = SystemClock(), settings.pki
+
+    def trouble(error: ClusterError) -> None:
+        telemetry.trouble("the controller's certificate was not renewed", error)
+        telemetry.count(Metric.CHORE_ERRORS)
+
     if pki.kind == "own":
         given = identity.ClientIdentity(
-            lambda: identity.given_material(pki.source, secrets.read(pki.source), clock.now()), now=clock.now
+            lambda: identity.given_material(pki.source, secrets.read(pki.source), clock.now()),
+            now=clock.now,
+            trouble=trouble,
         )
         return Pki(tls=given, ends=given.ends)
     from .pki.authorities import Authorities  # noqa: PLC0415
@@ -237,7 +246,9 @@ def _pki(
         cluster_names=pki.cluster_names,
         longest_pause=settings.aws_poll_interval,
     )
-    issued = identity.ClientIdentity(functools.partial(identity.issued_material, authorities, clock.now), now=clock.now)
+    issued = identity.ClientIdentity(
+        functools.partial(identity.issued_material, authorities, clock.now), now=clock.now, trouble=trouble
+    )
     ended = EndedCertificates(tray=tray, clock=clock, telemetry=telemetry)
     return Pki(tls=issued, ends=issued.ends, chores=(ended,), errands=(desk,), announce=desk.announce)
 

@@ -17,7 +17,7 @@ from tests.fakes.fake_group import FakeGroup
 from tests.fakes.fake_store import FakeStore
 
 HOOKS = {Transition.LAUNCHING: "etcd-launch", Transition.TERMINATING: "etcd-terminate"}
-_DEADLINE_S = 30.0
+_DEADLINE_S = 120.0
 _POLL_S = 0.05
 
 

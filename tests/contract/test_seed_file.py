@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.real_etcd import free_ports
+from lab.processes import free_ports
 from tests.unit.agent.conftest import Host
 from tests.unit.agent.fake_aws import FakeAws, Server, parameter
 from tests.unit.agent.records import INITIAL_CLUSTER_TOKEN, a_record, an_entry
@@ -56,7 +56,7 @@ def host(tmp_path: Path, aws: FakeAws) -> Host:
         "ETCD_PEERS_FILE": str(tmp_path / "sysconfig" / "etcd-peers"),
         "ETCD_CLIENT_PORT": client_port,
         "ETCD_SERVER_PORT": peer_port,
-        "AGENT_DEADLINE_S": "5",
+        "AGENT_DEADLINE_S": "60",
         "AWS_ENDPOINT_URL": aws.url,
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.url,
     }
@@ -115,7 +115,7 @@ def etcd_running(host: Host, *flags: str) -> Iterator[Path]:
             yield log
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
 
 def ask(host: Host, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def ask(host: Host, path: str, body: dict[str, Any]) -> dict[str, Any]:
     until = time.monotonic() + READY_WITHIN_S
     while True:
         try:
-            with urllib.request.urlopen(url, data=json.dumps(body).encode(), timeout=5) as answer:
+            with urllib.request.urlopen(url, data=json.dumps(body).encode(), timeout=30) as answer:
                 return dict(json.load(answer))
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             if time.monotonic() > until:

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from lab.processes import free_ports
 from tests.contract.test_seed_file import as_systemd_reads_it
-from tests.real_etcd import NotAtHandError, _free_address, _version_of, eventually, find_binary, free_ports
+from tests.real_etcd import NotAtHandError, _free_address, _version_of, eventually, find_binary
 from tests.unit.agent.authority import Authority, key_pem, new_key
 from tests.unit.agent.conftest import Host
 from tests.unit.agent.fake_aws import Server
@@ -37,6 +38,7 @@ BEFORE_15495 = {*(f"3.4.{patch}" for patch in range(25)), *(f"3.5.{patch}" for p
 """Versions in which serving http and https on one port fails for gRPC over http in some starts."""
 
 HTTPS = {"ETCD_CLIENT_SCHEME": "https", "ETCD_PEER_SCHEME": "https"}
+ANSWER_S = 30.0
 UNANSWERED = (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError)
 
 
@@ -69,7 +71,7 @@ class Member:
     def knock(self, port: int) -> int:
         """Return the status that etcd answers with on one of its ports."""
         with urllib.request.urlopen(
-            f"https://{self.address}:{port}/version", timeout=5, context=self.context()
+            f"https://{self.address}:{port}/version", timeout=ANSWER_S, context=self.context()
         ) as answer:
             return int(answer.status)
 
@@ -83,7 +85,7 @@ class Member:
         url = f"{scheme}://{at or self.address}:{self.port}{path}"
         context = self.context(with_certificate=with_certificate) if scheme == "https" else None
         request = urllib.request.Request(url, json.dumps(body).encode())  # noqa: S310 - our own host's
-        with urllib.request.urlopen(request, timeout=5, context=context) as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=ANSWER_S, context=context) as answer:  # noqa: S310 - as above
             return dict(json.load(answer))
 
     def put(self, *, scheme: str = "https") -> dict[str, Any]:
@@ -122,7 +124,7 @@ class Hosts:
             "ETCD_PEERS_FILE": str(root / "sysconfig" / "etcd-peers"),
             "ETCD_LISTEN_LOOPBACK": "off",
             "ETCD_CLIENT_PORT": "2379",
-            "AGENT_DEADLINE_S": "10",
+            "AGENT_DEADLINE_S": "60",
             "AWS_ENDPOINT_URL": aws.url,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.url,
             **env,
@@ -140,7 +142,7 @@ class Hosts:
         log = self._resources.enter_context((member.host.root / "etcd.log").open("ab"))
         command = [str(self._binary), "--heartbeat-interval=50", "--election-timeout=500"]
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        self._resources.callback(process.wait, 20)
+        self._resources.callback(process.wait, 60)
         self._resources.callback(process.kill)
 
     def close(self) -> None:
@@ -223,7 +225,7 @@ def test_etcd_takes_a_renewed_certificate_without_a_restart(hosts: Hosts) -> Non
 
     renewed = (Path(member.host.env["ETCD_PKI_DIR"]) / "host.crt").read_text()
     with (
-        socket.create_connection((member.address, member.port), timeout=5) as plain,
+        socket.create_connection((member.address, member.port), timeout=ANSWER_S) as plain,
         member.context().wrap_socket(plain, server_hostname=member.address) as served,
     ):
         assert served.getpeercert(binary_form=True) == ssl.PEM_cert_to_DER_cert(renewed)

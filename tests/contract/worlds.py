@@ -176,8 +176,9 @@ class V2Client(EtcdClient):
         return MembersV2(self._transport, versions, self._login)
 
 
-def _client(kind: type[EtcdClient]) -> EtcdClient:
-    return kind(connect_timeout=timedelta(seconds=1), read_timeout=timedelta(seconds=1))
+def _client(kind: type[EtcdClient], patience_s: float) -> EtcdClient:
+    patience = timedelta(seconds=patience_s)
+    return kind(connect_timeout=patience, read_timeout=patience)
 
 
 class Worlds:
@@ -189,7 +190,8 @@ class Worlds:
         self._shared: dict[str, Cluster] = {}
         self._clients: list[EtcdClient] = []
 
-    def world(self, case: str) -> World:
+    def world(self, case: str, *, patience_s: float = 1.0) -> World:
+        """Return hosts, and a client that waits for no byte longer than that: some of them will not answer."""
         kind, _, version = case.partition(" ")
         if kind.startswith("fake"):
             etcd = FakeEtcd(version=version)
@@ -201,13 +203,13 @@ class Worlds:
                 pytest.skip(str(error))
             flags = ["--enable-v2"] if version < "3.6" else []
             self._real[version] = RealEtcd(binary, self._directory(version), flags)
-        self._clients.append(_client(V2Client if kind == "v2" else EtcdClient))
+        self._clients.append(_client(V2Client if kind == "v2" else EtcdClient, patience_s))
         return World(self._clients[-1], self._real[version])
 
     def shared(self, case: str) -> Cluster:
         """Return a cluster of three; who changes it restores it."""
         kind, _, version = case.partition(" ")
-        world = self.world(case)
+        world = self.world(case, patience_s=10.0)
         if kind.startswith("fake"):
             return world.a_cluster(3)
         if version not in self._shared:

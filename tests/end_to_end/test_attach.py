@@ -112,7 +112,7 @@ def script_of_the_guide() -> str:
 
 
 def v2_members(url: str) -> set[str]:
-    with urllib.request.urlopen(f"{url}/v2/members", timeout=5) as answer:  # noqa: S310 - http, to this machine
+    with urllib.request.urlopen(f"{url}/v2/members", timeout=60) as answer:  # noqa: S310 - http, to this machine
         listed: dict[str, Any] = json.load(answer)
     return {each["name"] for each in listed["members"]}
 

@@ -14,7 +14,7 @@ from infra.deployment import HANDLER
 from lab import Lab
 from lab.paths import CACHE, LabError, etcd_version
 from lab.writer import Writer
-from tests.end_to_end.conftest import SETTINGS, SETTLE_S
+from tests.end_to_end.conftest import SETTINGS, SETTLE_S, Deployed
 from tests.end_to_end.deployed_roles import DeployedRoles
 from tests.permissions import not_granted, unused
 from tests.real_etcd import NotAtHandError, find_binary
@@ -48,7 +48,6 @@ class Stack:
                 **SETTINGS,
                 "etcd:etcd_client_scheme": "http",
                 "etcd:etcd_peer_scheme": "http",
-                "etcd:join_timeout_s": "12",
                 **settings,
                 "etcd:etcd_version": version,
                 "etcd:etcd_sha256": NO_ARCHIVE,
@@ -57,12 +56,11 @@ class Stack:
 
     def versions(self) -> list[str]:
         """Return what each host's etcd says that it is."""
-        return [requests.get(f"{url}/version", timeout=5).json()["etcdserver"] for url in self.lab.client_urls()]
+        return [requests.get(f"{url}/version", timeout=60).json()["etcdserver"] for url in self.lab.client_urls()]
 
     def is_whole(self) -> bool:
         """Whether there are three instances, all in service, and exactly those vote."""
-        states = self.lab.instances()
-        return list(states.values()) == ["InService"] * 3 and self.lab.etcdctl.voters() == set(states)
+        return Deployed(self.lab).is_settled(3)
 
     def status(self) -> str:
         """Return the stack's."""
@@ -125,7 +123,7 @@ def test_a_version_that_does_not_work_stops_at_its_first_instance_and_the_old_on
     template = lab.group()["LaunchTemplate"]
     seen = lab.newest_transition()
     with Writer(lab.client_urls, lab.tls) as writer, pytest.raises(LabError, match="did not become a member"):
-        stack.deploy(BROKEN, instance_type="c7g.medium")
+        stack.deploy(BROKEN, instance_type="c7g.medium", join_timeout_s="12")
     assert "Untouched: " + ", ".join(sorted(before)) in stack.reason()
     assert stack.status() == "UPDATE_ROLLBACK_COMPLETE"
     assert lab.refresh_status()[0] == "Cancelled"

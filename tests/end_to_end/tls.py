@@ -21,7 +21,7 @@ from lab import Lab
 
 CLIENT_PORT, PEER_PORT = 2379, 2380
 PRIVATE_KEY = "PRIVATE KEY"
-_ANSWER_S = 5.0
+_ANSWER_S = 60.0
 
 
 def addresses(lab: Lab) -> dict[str, str]:

@@ -51,10 +51,9 @@ class FakeTray:
         with self._failures.during("requests"):
             return [replace(versions[-1], writer="") for (who, _), versions in self.asked.items() if who is applicant]
 
-    def newest_request(self, applicant: Applicant, name: str) -> CertificateRequest | None:
-        with self._failures.during("newest_request"):
-            versions = self.asked.get((applicant, name))
-            return versions[-1] if versions else None
+    def versions(self, applicant: Applicant, name: str) -> Sequence[CertificateRequest]:
+        with self._failures.during("versions"):
+            return self.asked.get((applicant, name), [])[::-1]
 
     def withdraw(self, applicant: Applicant, request: CertificateRequest) -> bool:
         with self._failures.during("withdraw"):

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 ROOTFS = Path(__file__).parents[2] / ".cache" / "rootfs"
-WAIT_S = 60.0
+WAIT_S = 120.0
 _HERE = Path(__file__).parent
 _PATH = "PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMESPACES = ("--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup")

@@ -84,7 +84,7 @@ def test_a_cluster_without_certificates_has_no_alarm_for_their_end(template: Tem
 @pytest.mark.parametrize(
     ("context", "hours"),
     [
-        ({"etcd:certificate_hours": 1}, 0.25),
+        ({"etcd:certificate_hours": 8}, 2),
         ({"etcd:certificate_alarm_hours": 84}, 84),
         (OWN_PKI, 336),
     ],

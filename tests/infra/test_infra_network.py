@@ -7,7 +7,7 @@ import pytest
 from aws_cdk import assertions
 
 from infra.network_costs import render_costs
-from infra.network_endpoints import endpoints_to_make, needed_endpoints
+from infra.network_endpoints import ALL_ENDPOINTS, endpoints_to_make, needed_endpoints
 from infra.settings import Settings
 from infra.settings.rules import SettingsError
 from tests.infra.stacks import ENDPOINTS as WITH_ENDPOINTS
@@ -162,6 +162,14 @@ def test_the_endpoints_admit_members_and_controller_only(template_with_endpoints
     assert admitted == {(ENDPOINTS, MEMBERS, 443), (ENDPOINTS, CONTROLLER, 443)}
 
 
+def test_clients_that_ask_for_certificates_reach_parameter_store_by_the_endpoints(
+    template_with_names: Template,
+) -> None:
+    # There is no other way: the endpoint has the service's name in the whole VPC.
+    assert (ENDPOINTS, CLIENTS, 443) in rules(template_with_names, "Ingress")
+    assert (CLIENTS, ENDPOINTS, 443) in rules(template_with_names, "Egress")
+
+
 @pytest.mark.parametrize("zones", [1, 2, 6])
 def test_the_new_vpc_has_as_many_zones_as_asked_for(zones: int) -> None:
     template = assertions.Template.from_stack(make_stack({"etcd:az_count": zones, "etcd:vpc_cidr": "10.1.0.0/20"}))
@@ -179,7 +187,7 @@ def test_the_new_vpc_has_as_many_zones_as_asked_for(zones: int) -> None:
                 "etcd:etcd_client_scheme": "https",
                 "etcd:pki": "own",
                 "etcd:controller_tls_source": "ssm:/tls/controller",
-                "etcd:host_tls_source": "ssm:/tls/{instance_id}",
+                "etcd:host_tls_source": "ssm:/tls/hosts/{instance_id}",
             },
             set(),
         ),
@@ -252,6 +260,37 @@ def test_a_subnet_that_will_not_do_is_refused_by_name(other: str) -> None:
     assert str(refusal.value).startswith(expected)
 
 
+def without(kind: str) -> dict[str, Any]:
+    """What was looked up of a VPC that has no subnet of a kind."""
+    ((key, vpc),) = looked_up().items()
+    return {key: vpc | {"subnetGroups": [group for group in vpc["subnetGroups"] if group["type"] != kind]}}
+
+
+@pytest.mark.parametrize(
+    ("context", "kind", "expected"),
+    [
+        (GIVEN, "Private", "with a way out by a NAT gateway, which etcd:egress=nat is for"),
+        ({**GIVEN, **WITH_ENDPOINTS}, "Isolated", "without any way out, which etcd:egress=endpoints is for"),
+    ],
+)
+def test_a_vpc_without_subnets_of_the_kind_is_refused_with_what_to_name(
+    context: dict[str, str], kind: str, expected: str
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        make_stack({**without(kind), **context}, env=ACCOUNT)
+    (line,) = str(refusal.value).splitlines()
+    assert line.startswith("etcd:vpc_id: got vpc-12345678, expected one that has subnets ")
+    assert expected in line
+    assert "etcd:subnet_ids" in line
+
+
+def test_where_subnets_are_named_it_does_not_matter_of_which_kind_cdk_takes_them_to_be() -> None:
+    # The way out may be a transit gateway or a proxy, which a route to no NAT gateway is.
+    context = {**without("Private"), **GIVEN, "etcd:subnet_ids": "subnet-cccc0001,subnet-cccc0002"}
+    for used in used_subnets(dict(assertions.Template.from_stack(make_stack(context, env=ACCOUNT)).to_json())):
+        assert sorted(used) == ["subnet-cccc0001", "subnet-cccc0002"]
+
+
 def test_before_the_vpc_was_looked_up_no_subnet_is_missed() -> None:
     assert make_stack({**GIVEN, "etcd:subnet_ids": "subnet-bbbb0001"}, env=ACCOUNT)
 
@@ -264,6 +303,14 @@ def test_a_given_vpc_gets_the_endpoints_that_were_asked_for() -> None:
     assert services["com.amazonaws.eu-west-1.s3"]["RouteTableIds"] == [
         f"rtb-{each[-8:]}" for each in SUBNETS["Isolated"]
     ]
+
+
+def test_each_endpoint_that_may_be_needed_can_be_asked_for_by_its_name() -> None:
+    context = {**GIVEN_ENDPOINTS, "etcd:dns_zone_name": "example.internal"}
+    needed = needed_endpoints(Settings.from_context(context))
+    for name in needed:
+        assert endpoints_to_make(Settings.from_context(context | {"etcd:given_vpc_endpoints": name})) == (name,)
+    assert set(ALL_ENDPOINTS) == set(needed)
 
 
 def test_an_interface_endpoint_has_one_subnet_in_each_zone() -> None:

@@ -24,7 +24,7 @@ VARIANTS: dict[str, dict[str, str]] = {
         **TLS,
         "etcd:pki": "own",
         "etcd:controller_tls_source": f"{SECRET}:controller",
-        "etcd:host_tls_source": f"{SECRET}:{{instance_id}}",
+        "etcd:host_tls_source": f"{SECRET}:hosts/{{instance_id}}",
         "etcd:etcd_user_secret_arn": f"{SECRET}:root",
     },
     "endpoints, older runtime": {**ENDPOINTS, "etcd:function_runtime": "python3.11"},

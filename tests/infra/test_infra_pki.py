@@ -88,12 +88,14 @@ def test_the_cas_secret_is_deployed_without_a_value_under_a_key_of_its_own(secur
 def test_the_key_is_used_by_controller_and_guard_through_secrets_manager_and_by_nobody_else(secured: Template) -> None:
     key = only(secured, "AWS::KMS::Key")
     assert key["EnableKeyRotation"] is True
-    administration, use = key["KeyPolicy"]["Statement"]
-    role = function(secured, HANDLER)["Role"]
-    assert use["Principal"] == {"AWS": [role, function(secured, DEPLOYMENT)["Role"]]}
-    assert use["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
-    conditions = use["Condition"]["StringEquals"]
-    assert text(conditions["kms:ViaService"]) == "secretsmanager.eu-west-1.amazonaws.com"
+    administration, reading, writing = key["KeyPolicy"]["Statement"]
+    controller, guard = (function(secured, handler)["Role"] for handler in (HANDLER, DEPLOYMENT))
+    assert (reading["Principal"], reading["Action"]) == ({"AWS": [controller, guard]}, "kms:Decrypt")
+    assert (writing["Principal"], writing["Action"]) == ({"AWS": controller}, "kms:GenerateDataKey")
+    for use in (reading, writing):
+        conditions = use["Condition"]["StringEquals"]
+        assert text(conditions["kms:ViaService"]) == "secretsmanager.eu-west-1.amazonaws.com"
+        assert text(conditions["kms:CallerAccount"]) == "111122223333"
     assert text(administration["Principal"]["AWS"]) == "arn:aws:iam::111122223333:root"
     using = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:CreateGrant", "kms:Sign"}
     patterns = [action.rstrip("*") for action in administration["Action"]]

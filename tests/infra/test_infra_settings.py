@@ -35,6 +35,8 @@ def test_a_flag_may_come_as_the_command_line_or_json_writes_it(written: object, 
     assert Settings.from_context({"etcd:reserve_concurrency": written}).controller.reserve_concurrency is meant
 
 
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:etcd"
+CONTROLLER = {"etcd:controller_tls_source": "ssm:/tls/controller"}
 BAD = [
     ("size", "4", "one of 1, 3, 5, 7, 9"),
     ("size", 0, "one of 1, 3, 5, 7, 9"),
@@ -86,6 +88,7 @@ BAD = [
     ("dns_ttl_s", "4", "from 5 to 3600"),
     ("ami_id", "amzn", "image id"),
     ("instance_type", "m7g", "instance type"),
+    ("instance_type", "u-6tb1.metal", "instance type"),
     ("root_device_name", "xvda", "device"),
     ("operating_system", "debian", "one of amazon-linux-2023, ubuntu, flatcar"),
     ("agent_image", "Agent image", "s3:// address"),
@@ -97,6 +100,14 @@ BAD = [
     ("data_volume_on_termination", "retain", "one of delete, keep"),
     ("etcd_version", "v3.5.21", "without v"),
     ("etcd_version", "latest", "without v"),
+    ("etcd_version", f"{'9' * 5000}.0.0", "without v"),
+    ("certificate_hours", 7, "from 8 to 8760"),
+    ("controller_tls_source", "ssm:/tls/{instance_id}", "ssm:/name of a SecureString"),
+    ("etcd_user_secret_arn", f"{SECRET}/{{private_ip}}", "the ARN of a Secrets Manager secret"),
+    ("host_tls_source", "ssm:/tls/{hostname}", "{instance_id} and {private_ip}"),
+    ("host_tls_source", "ssm:/{private_ip}", "after a beginning of your own"),
+    ("host_tls_source", f"{SECRET.removesuffix('etcd')}{{instance_id}}", "after a beginning of your own"),
+    ("host_tls_source", f"{SECRET}/{{instance_id", "{instance_id} and {private_ip}"),
     ("etcd_sha256", "ABC", "64 lower-case"),
     ("etcd_url", "http://example.com/etcd.tar.gz", "https:// or s3://"),
     ("etcd_url", "https://example.com/'; reboot; '", "https:// or s3://"),
@@ -117,6 +128,19 @@ def test_a_bad_value_is_refused_with_key_value_and_what_was_expected(key: str, v
     (line,) = str(refusal.value).splitlines()
     assert line.startswith(f"etcd:{key}: got {value!r}, expected ")
     assert expected in line
+
+
+def test_the_shortest_life_of_a_certificate_leaves_its_host_two_looks_before_the_end() -> None:
+    timer = (ROOT / "infra/user_data/files/etcd-certificates.timer").read_text(encoding="utf-8")
+    assert "OnCalendar=hourly\nRandomizedDelaySec=30min\n" in timer  # so two looks may be 90 min apart
+    shortest = next(d for _, d in declared_settings() if d.name == "certificate_hours").metadata["rule"].minimum
+    assert shortest / 2 > 2 * 1.5
+
+
+@pytest.mark.parametrize("name", ["instance_id", "private_ip"])
+def test_the_source_of_hosts_certificates_may_be_one_for_each(name: str) -> None:
+    for source in (f"ssm:/tls/hosts/{{{name}}}", f"{SECRET}/{{{name}}}-x"):
+        assert Settings.from_context({"etcd:pki": "own", **CONTROLLER, "etcd:host_tls_source": source})
 
 
 def test_every_kind_of_setting_has_a_bad_value_in_this_table() -> None:
@@ -163,6 +187,23 @@ CONFLICTS = [
     (
         {"tls_transition": True, "etcd_version": "3.5.7", "etcd_sha256": "a" * 64},
         ("tls_transition", "etcd_version=3.5.7", "3.4.25, 3.5.8 or newer"),
+    ),
+    (
+        {
+            "pki": "own",
+            "host_tls_source": "ssm:/tls/etcd/{private_ip}",
+            "controller_tls_source": "ssm:/tls/etcd/controller",
+        },
+        ("controller_tls_source", "ssm:/tls/etcd/controller", "host_tls_source=ssm:/tls/etcd/{private_ip}"),
+    ),
+    (
+        {
+            "pki": "own",
+            "host_tls_source": f"{SECRET}-{{instance_id}}",
+            "controller_tls_source": "ssm:/tls/controller",
+            "etcd_user_secret_arn": f"{SECRET}-root-AbCdEf",
+        },
+        ("etcd_user_secret_arn", f"{SECRET}-root-AbCdEf", "hosts may not read"),
     ),
     ({"dns_zone_id": "Z0123456789ABC"}, ("dns_zone_id", "Z0123456789ABC", "dns_zone_name")),
     ({"dns_ttl_s": 5}, ("dns_ttl_s", "got 5", "dns_zone_name")),

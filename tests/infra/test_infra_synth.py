@@ -1,5 +1,6 @@
 """The whole template: determinism, cdk-nag, cfn-lint; and the bundling that needs no Docker."""
 
+import json
 import os
 import subprocess
 import sys
@@ -120,15 +121,23 @@ def test_the_bundle_is_sources_and_requirements_named_by_what_they_are(tmp_path:
     assert function(bundled(source, tmp_path / "three"), HANDLER)["Code"]["S3Key"] != first
 
 
-def test_the_app_says_what_is_wrong_and_makes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        ({"etcd:size": "4"}, "etcd:size: got '4', expected one of 1, 3, 5, 7, 9"),
+        ({"etcd:vpc_id": "vpc-12345678"}, "etcd:vpc_id: got vpc-12345678, expected credentials of its account"),
+    ],
+)
+def test_the_app_says_what_is_wrong_and_makes_nothing(tmp_path: Path, context: dict[str, str], expected: str) -> None:
+    unknown = dict.fromkeys(("CDK_DEFAULT_ACCOUNT", "CDK_DEFAULT_REGION"), "")
     done = subprocess.run(
         [sys.executable, "app.py"],
         cwd=ROOT,
-        env={**os.environ, "CDK_OUTDIR": str(tmp_path), "CDK_CONTEXT_JSON": '{"etcd:size": "4"}'},
+        env={**os.environ, **unknown, "CDK_OUTDIR": str(tmp_path), "CDK_CONTEXT_JSON": json.dumps(context)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("etcd:size: got '4', expected one of 1, 3, 5, 7, 9")
+    assert done.stderr.splitlines()[-1].startswith(expected)
     assert not list(tmp_path.iterdir())

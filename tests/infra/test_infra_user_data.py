@@ -88,9 +88,9 @@ def test_the_agents_settings_without_tls() -> None:
             {
                 "etcd:pki": "own",
                 "etcd:controller_tls_source": "ssm:/pki/controller",
-                "etcd:host_tls_source": "ssm:/pki/{instance_id}",
+                "etcd:host_tls_source": "ssm:/pki/hosts/{instance_id}",
             },
-            {"ETCD_PKI": "own", "HOST_TLS_SOURCE": "ssm:/pki/{instance_id}"},
+            {"ETCD_PKI": "own", "HOST_TLS_SOURCE": "ssm:/pki/hosts/{instance_id}"},
         ),
         (
             {"etcd:tls_transition": "true"},

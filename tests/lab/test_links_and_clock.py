@@ -18,8 +18,8 @@ from lab.hosts.links import Links
 from tests.real_etcd import eventually
 
 QUIET_S = 0.2
-ANSWER_S = 5.0
-ADDRESSES = (f"127.63.0.{n}" for n in itertools.count(1))
+ANSWER_S = 60.0
+ADDRESSES = (f"127.63.{os.getpid() % 256}.{n}" for n in itertools.count(1))
 PORT = 2380
 
 
@@ -157,7 +157,7 @@ def test_a_running_process_sees_the_wall_clock_jump_and_not_the_monotonic_one(tm
         right = shown()
 
         def is_off_by(offset: float) -> bool:
-            return round(shown() - right, 1) == offset
+            return abs(shown() - right - offset) < 60
 
         for offset in (3600, -3600, 0):
             clock.set_offset(tmp_path, offset)

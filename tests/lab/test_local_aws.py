@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from lab import Lab
 from lab.control import ControlError
 from lab.paths import LabError
+from tests.lab.conftest import SETTLE_S, SOON
 from tests.lab.played import LAUNCH_HOOK, TERMINATE_HOOK
 
 TEMPLATE = {
@@ -100,8 +101,8 @@ def group(lab: Lab, queue: str) -> Iterator[None]:
     formation = lab.client("cloudformation")
     parameters = [{"ParameterKey": "Cidr", "ParameterValue": lab.state.cidr}]
     formation.create_stack(StackName="small", TemplateBody=json.dumps(TEMPLATE), Parameters=parameters)
-    formation.get_waiter("stack_create_complete").wait(StackName="small", WaiterConfig={"Delay": 1})
-    lab.wait_for(lambda: "Pending:Wait" in lab.instances().values(), 20, "an instance in Pending:Wait")
+    formation.get_waiter("stack_create_complete").wait(StackName="small", WaiterConfig=SOON)
+    lab.wait_for(lambda: "Pending:Wait" in lab.instances().values(), SETTLE_S, "an instance in Pending:Wait")
     yield
     formation.delete_stack(StackName="small")
 
@@ -119,8 +120,8 @@ def group(lab: Lab, queue: str) -> Iterator[None]:
                 )
         return False
 
-    lab.wait_for(gone, 30, "the stack to be deleted")
-    formation.get_waiter("stack_delete_complete").wait(StackName="small", WaiterConfig={"Delay": 1})
+    lab.wait_for(gone, SETTLE_S, "the stack to be deleted")
+    formation.get_waiter("stack_delete_complete").wait(StackName="small", WaiterConfig=SOON)
 
 
 def complete(lab: Lab, instance_id: str, hook: str = "etcd-launch", result: str = "CONTINUE") -> None:
@@ -155,7 +156,7 @@ def test_its_event_arrives_in_a_queue_as_aws_writes_it(lab: Lab, queue: str) -> 
         events = [json.loads(message["Body"]) for message in answer.get("Messages", [])]
         return [event for event in events if event["detail"]["EC2InstanceId"] == instance_id]
 
-    (event,) = lab.wait_for(received, 10, "the event")
+    (event,) = lab.wait_for(received, SETTLE_S, "the event")
     members = {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
     assert (set(event), event["source"], event["account"]) == (members, "aws.autoscaling", "000000000000")
     assert event["resources"] == [lab.group()["AutoScalingGroupARN"]]
@@ -165,7 +166,7 @@ def test_its_event_arrives_in_a_queue_as_aws_writes_it(lab: Lab, queue: str) -> 
 def test_continue_brings_it_into_service_and_the_rest_is_refused_in_the_words_of_aws(lab: Lab) -> None:
     instance_id = only(lab)
     complete(lab, instance_id)
-    lab.wait_in_service(1, 10)
+    lab.wait_in_service(1, SETTLE_S)
     with pytest.raises(ClientError) as refused:
         complete(lab, instance_id)
     assert refused.value.response["Error"]["Code"] == "ValidationError"
@@ -202,10 +203,10 @@ def test_instances_are_found_by_a_filter_of_their_ids_and_one_that_is_nobodys_is
 def test_a_host_without_power_is_found_unhealthy_and_replaced(lab: Lab) -> None:
     victim = only(lab)
     complete(lab, victim)
-    lab.wait_in_service(1, 10)
+    lab.wait_in_service(1, SETTLE_S)
     lab.kill(victim, ec2="impaired")
-    lab.wait_for(lambda: lab.instances().get(victim) == "Terminating:Wait", 10, "the termination hook")
-    lab.wait_for(lambda: "Pending:Wait" in lab.instances().values(), 10, "the replacement")
+    lab.wait_for(lambda: lab.instances().get(victim) == "Terminating:Wait", SETTLE_S, "the termination hook")
+    lab.wait_for(lambda: "Pending:Wait" in lab.instances().values(), SETTLE_S, "the replacement")
     (status,) = lab.client("ec2").describe_instance_status(InstanceIds=[victim])["InstanceStatuses"]
     assert status["InstanceStatus"]["Status"] == "impaired"
 
@@ -223,11 +224,13 @@ def test_a_terminated_instance_is_described_without_an_address(lab: Lab) -> None
 def test_an_expired_termination_is_retained(lab: Lab) -> None:
     instance_id = only(lab)
     complete(lab, instance_id)
-    lab.wait_in_service(1, 10)
+    lab.wait_in_service(1, SETTLE_S)
     lab.autoscaling.set_instance_health(InstanceId=instance_id, HealthStatus="Unhealthy")
-    lab.wait_for(lambda: lab.instances()[instance_id] == "Terminating:Wait", 10, "the termination hook")
+    lab.wait_for(lambda: lab.instances()[instance_id] == "Terminating:Wait", SETTLE_S, "the termination hook")
     lab.control.tell(f"/instances/{instance_id}/expire")
-    lab.wait_for(lambda: lab.instances()[instance_id] == "Terminating:Retained", 10, "the instance to be retained")
+    lab.wait_for(
+        lambda: lab.instances()[instance_id] == "Terminating:Retained", SETTLE_S, "the instance to be retained"
+    )
 
 
 @pytest.mark.usefixtures("group")
@@ -244,16 +247,16 @@ def test_of_two_launched_instances_the_first_never_boots_if_told_so(lab: Lab) ->
     first = only(lab)
     lab.boot_never()
     lab.scale(2)
-    lab.wait_for(lambda: list(lab.instances().values()).count("Pending:Wait") == 2, 10, "the second instance")
+    lab.wait_for(lambda: list(lab.instances().values()).count("Pending:Wait") == 2, SETTLE_S, "the second instance")
     (second,) = set(lab.instances()) - {first}
     lab.scale(3)
-    lab.wait_for(lambda: len(lab.instances()) == 3, 10, "the third instance")
+    lab.wait_for(lambda: len(lab.instances()) == 3, SETTLE_S, "the third instance")
     (third,) = set(lab.instances()) - {first, second}
 
     def booted() -> set[str]:
         return {each["instance"] for each in lab.transitions() if each["to"] == "booted"}
 
-    lab.wait_for(lambda: third in booted(), 10, "the third host to boot")
+    lab.wait_for(lambda: third in booted(), SETTLE_S, "the third host to boot")
     assert second not in booted()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -86,20 +85,6 @@ def _no_other_ticks(lab: Lab) -> None:
     lab.sqs.set_queue_attributes(QueueUrl=lab.queue_url(), Attributes={"VisibilityTimeout": str(COMEBACK_S)})
 
 
-def runs(lab: Lab) -> list[dict[str, Any]]:
-    """The controller's runs that came to their end, oldest first."""
-    entries = (json.loads(line) for line in lab.function_log() if line.startswith("{"))
-    return [entry for entry in entries if entry.get("message") == "run"]
-
-
-def run(lab: Lab) -> dict[str, Any]:
-    """Let the controller look, and return how its run ended."""
-    before = len(runs(lab))
-    lab.tick()
-    lab.wait_for(lambda: len(runs(lab)) > before, SETTLE_S, "a run of the controller")
-    return runs(lab)[-1]
-
-
 def test_a_leader_that_is_cut_off_leads_no_more_and_acknowledges_nothing(cluster: Cluster) -> None:
     lab, old = cluster.lab, cluster.leader()
     known = cluster.leader_by(old)
@@ -157,12 +142,12 @@ def test_the_function_sees_the_clock_that_was_stepped(cluster: Cluster, offset_s
     lab = cluster.lab
     if not lab.can_step_clock:
         pytest.skip("not run: no libfaketime for this machine")
-    run(lab)  # the process that is to see it runs already
+    lab.run_now(SETTLE_S)  # the process that is to see it runs already
     lab.step_clock(offset_s)
 
     def is_seen() -> bool:
         began = int(time.time())
-        shown = datetime.fromisoformat(run(lab)["timestamp"]).timestamp()
+        shown = datetime.fromisoformat(lab.run_now(SETTLE_S)["timestamp"]).timestamp()
         return began <= shown - offset_s <= time.time()
 
     eventually(is_seen)  # within a second
@@ -174,21 +159,21 @@ def test_a_killed_run_is_begun_again_when_its_message_comes_back(
     cluster: Cluster, *, after_effect: bool, read_twice: int
 ) -> None:
     lab = cluster.lab
-    run(lab)
-    called, after, ended = lab.control.calls(), lab.newest_transition(), len(runs(lab))
+    lab.run_now(SETTLE_S)
+    called, after = lab.control.calls(), lab.newest_transition()
     assert lab.kill_function(after_calls=1, after_effect=after_effect) is False
-    lab.tick()
-    lab.wait_for(lambda: len(runs(lab)) > ended, SETTLE_S, "the message to come back")
+    message_id = lab.tick()
+    ended = lab.wait_for(lambda: lab.run_for(message_id), SETTLE_S, "the message to come back")
     (killed,) = [each for each in lab.transitions(after=after) if each["kind"] == "function"]
     assert killed["busy"]
     # A run reads the record once; the killed one read it too, or did not.
     made = lab.control.calls()["ssm:GetParameters"] - called["ssm:GetParameters"]
     assert made == 1 + read_twice
-    assert runs(lab)[-1]["cold_start"]
+    assert ended["cold_start"]
 
 
 def test_a_function_that_is_killed_between_two_runs_starts_cold(cluster: Cluster) -> None:
     lab = cluster.lab
-    run(lab)
+    lab.run_now(SETTLE_S)
     assert lab.kill_function() is False
-    assert run(lab)["cold_start"]
+    assert lab.run_now(SETTLE_S)["cold_start"]

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from lab import Lab
 from lab.site import METADATA_PORT
+from tests.lab.conftest import SETTLE_S, SOON
 
 CHANGES = {
     "source": ["aws.ssm"],
@@ -120,8 +121,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             Parameters=parameters,
             Capabilities=["CAPABILITY_IAM"],
         )
-        formation.get_waiter("stack_create_complete").wait(StackName="small", WaiterConfig={"Delay": 1})
-        started.wait_in_service(1, 20)
+        formation.get_waiter("stack_create_complete").wait(StackName="small", WaiterConfig=SOON)
+        started.wait_in_service(1, SETTLE_S)
         yield started
 
 
@@ -212,7 +213,7 @@ def test_a_rule_hears_of_new_and_changed_parameters_below_a_prefix(lab: Lab) -> 
         received.extend(json.loads(message["Body"]) for message in answer.get("Messages", []))
         return len(received) >= 2
 
-    lab.wait_for(two, 10, "two events")
+    lab.wait_for(two, SETTLE_S, "two events")
     assert sorted(event["detail"]["operation"] for event in received) == ["Create", "Update"]
     event = received[0]
     assert (event["detail"]["name"], event["detail"]["type"]) == (name, "String")

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab import Lab
+from tests.lab.conftest import SETTLE_S, SOON
 
 pytestmark = pytest.mark.timeout(120)
 NAMES = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
@@ -119,7 +120,7 @@ def make_place(lab: Lab, name: str) -> Place:
     """Create a stack of that name."""
     formation = lab.client("cloudformation")
     formation.create_stack(StackName=name, TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_IAM"])
-    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=SOON)
     (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
     return Place(lab, {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]})
 
@@ -191,7 +192,7 @@ def test_a_zone_that_holds_records_is_not_deleted_with_its_stack(lab: Lab) -> No
     formation.delete_stack(StackName="full")
     lab.wait_for(
         lambda: formation.describe_stacks(StackName="full")["Stacks"][0]["StackStatus"] == "DELETE_FAILED",
-        30,
+        SETTLE_S,
         "the deletion to fail",
     )
     assert lab.client("route53").get_hosted_zone(Id=place.zone)

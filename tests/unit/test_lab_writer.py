@@ -80,9 +80,9 @@ def written(writer: Writer, count: int) -> None:
 
 def test_writes_go_to_all_voters_in_turn_and_to_no_learner_or_host_that_is_off() -> None:
     one, two, learner = Member(), Member(), Member(is_learner=True)
-    with socket.create_server(("127.0.0.1", 0)) as closed:
+    with socket.socket() as closed, serving(one, two, learner):
+        closed.bind(("127.0.0.1", 0))  # nobody else listens there, nor does this one
         off = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    with serving(one, two, learner):
         writer = Writer(lambda: [off, one.url, learner.url, two.url], pause_s=0.0)
         written(writer, 10)
     assert one.writes

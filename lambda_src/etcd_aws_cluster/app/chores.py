@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..core.errors import ClusterError
 from ..core.telemetry import Metric, Telemetry
 from ..core.view import View
 
@@ -21,7 +20,7 @@ class Chore(Protocol):
         """Do what the view gives reason to; called at looks (``Reconciler``).
 
         Raises:
-            ClusterError: It did not work; it is tried again at the next look.
+            Exception: It did not work, for whatever reason; it is tried again at the next look.
         """
 
 
@@ -30,6 +29,6 @@ def do_chores(chores: Sequence[Chore], view: View, telemetry: Telemetry) -> None
     for chore in chores:
         try:
             chore.run(view)
-        except ClusterError as error:
+        except Exception as error:  # noqa: BLE001 - a mistake in a chore must not stop the cluster's members either
             telemetry.trouble(f"{chore.name} did not work", error)
             telemetry.count(Metric.CHORE_ERRORS)

@@ -56,8 +56,10 @@ class SsmCertificateTray:
                 for p in page["Parameters"]
             ]
 
-    def newest_request(self, applicant: Applicant, name: str) -> CertificateRequest | None:
-        """Return the newest version of a request with its own writer; None if it is there no more.
+    def versions(self, applicant: Applicant, name: str) -> Sequence[CertificateRequest]:
+        """Return the versions of a request, each with its own writer, the newest first; none if it is there no more.
+
+        Parameter Store keeps the last hundred.
 
         Raises:
             AwsError: A call failed.
@@ -65,15 +67,15 @@ class SsmCertificateTray:
         parameter = f"{self._requests(applicant)}/{name}"
         with aws_call("GetParameterHistory", parameter), already(_GONE):
             pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=parameter)
-            newest = max((p for page in pages for p in page["Parameters"]), key=lambda p: p["Version"], default=None)
-            if newest:
-                return CertificateRequest(
-                    name=name,
-                    text=newest["Value"],
-                    version=newest["Version"],
-                    writer=newest.get("LastModifiedUser", ""),
+            found = [
+                CertificateRequest(
+                    name=name, text=p["Value"], version=p["Version"], writer=p.get("LastModifiedUser", "")
                 )
-        return None
+                for page in pages
+                for p in page["Parameters"]
+            ]
+            return sorted(found, key=lambda each: each.version, reverse=True)
+        return ()
 
     def withdraw(self, applicant: Applicant, request: CertificateRequest) -> bool:
         """Delete a request, unless another version has come meanwhile; return whether it is gone.

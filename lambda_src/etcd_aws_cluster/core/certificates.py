@@ -71,8 +71,8 @@ class CertificateTray(Protocol):
             AwsError: A call failed.
         """
 
-    def newest_request(self, applicant: Applicant, name: str) -> CertificateRequest | None:
-        """Return the newest version of a request with its own writer; None if it is there no more.
+    def versions(self, applicant: Applicant, name: str) -> Sequence[CertificateRequest]:
+        """Return the versions of a request, each with its own writer, the newest first; none if it is there no more.
 
         Raises:
             AwsError: A call failed.

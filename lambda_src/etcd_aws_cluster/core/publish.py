@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -11,6 +12,12 @@ from .model import POOL_WAIT, Instance, InstanceId, Lifecycle, Member, Transitio
 from .policy import Policy
 from .record import Record, RecordedMember, RecordState
 from .view import Membership, View
+
+# No line, list or pair; an instance's id is the longest that the controller gives.
+_NAME = re.compile(r'[^\x00-\x20\x7f,="]{1,64}')
+# As the agent's (record); etcd itself takes some more.
+_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+_LONGEST_URLS = 256
 
 
 def cohort_record(view: View, policy: Policy, cohort: Iterable[Instance]) -> Record:
@@ -92,13 +99,18 @@ def _token(group_arn: str, generation: int) -> str:
 
 
 def _entry(view: View, last: Record, membership: Membership, member: Member) -> RecordedMember:
+    """Return what is said of a member: of what it says of itself only what fits and what every agent can read.
+
+    One that was not so would keep the record from being written or read, and the controller from all of them.
+    """
     before = last.entry_of(member)
+    urls = member.client_urls
     return RecordedMember(
         instance=membership.owners[member.member_id],
         member_id=member.member_id,
-        name=member.name,
+        name=member.name if _NAME.fullmatch(member.name) else "",
         peer_urls=member.peer_urls,
-        client_urls=member.client_urls,
+        client_urls=urls if all(map(_URL.fullmatch, urls)) and len("".join(urls)) <= _LONGEST_URLS else (),
         is_started=member.is_started,
         is_learner=member.is_learner,
         life=before.life if before else f"{member.member_id:x}",

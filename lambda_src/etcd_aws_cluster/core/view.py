@@ -24,7 +24,7 @@ from .ports import Stored
 from .quorum import majority
 from .record import Record
 
-_INSTANCE_ID = re.compile(r"i-[0-9a-f]+")
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]{1,32}")  # a member calls itself as it likes
 _WAIT_STATES = {Lifecycle.PENDING_WAIT: Transition.LAUNCHING, Lifecycle.TERMINATING_WAIT: Transition.TERMINATING}
 
 

@@ -31,7 +31,7 @@ def parse_user(source: str, text: str) -> User:
     """
     try:
         fields = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None  # its message would hold a part of the text
     if not isinstance(fields, dict):
         raise NotSentError(f"{source} is not a JSON object, expected one of username and password")

@@ -33,6 +33,16 @@ MEMBER_CN = "etcd:member"
 Members refuse on their peer port who does not have it: the agent gives etcd the same words (``render``).
 """
 
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What ``cryptography`` raises for text that is no key or certificate, or an odd one."""
+
 _CA_LIFE = timedelta(days=3653)
 _RSA_BITS = range(2048, 4097)
 _COMMON_NAME_CHARS = 64  # RFC 5280, ub-common-name
@@ -127,7 +137,7 @@ class Authority(NamedTuple):
             names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except x509.ExtensionNotFound:
             names = x509.SubjectAlternativeName([])
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        except (*UNREADABLE, InvalidSignature):
             return False  # whatever is wrong with it, a new one is issued in its place
         begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         return (
@@ -165,7 +175,7 @@ def load_authority(generation: int, certificate_pem: str, key_pem: str) -> Autho
         certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
         key = serialization.load_pem_private_key(key_pem.encode(), password=None)
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
+    except (*UNREADABLE, x509.ExtensionNotFound) as error:
         raise PkiError(f"generation {generation} of the CA cannot be read: {type(error).__name__}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise PkiError(f"generation {generation} of the CA: the key is not the certificate's")
@@ -193,7 +203,7 @@ def requested_key(text: str) -> PublicKey:
         request = x509.load_pem_x509_csr(text.encode())
         is_signed = request.is_signature_valid
         key = request.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except Exception as error:  # a stranger's text: no list of what the library raises is known to be whole
         raise PkiError(f"the request is not a CSR in PEM: {type(error).__name__}") from error
     if not is_signed:
         raise PkiError("the request is not signed by its own key")

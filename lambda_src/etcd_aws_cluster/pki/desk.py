@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -18,10 +19,13 @@ from .certificates import Subject, host, pem, requested_key
 from .errors import PkiError
 from .rounds import Rounds
 
-_INSTANCE_ID = re.compile(r"i-[0-9a-f]+")
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]{1,32}")
 _CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TIDY_EVERY = timedelta(hours=1)
 _MOST_FAILURES = 2
+
+MOST_AT_ONCE = 20
+"""So many clients and strangers at one look: each costs calls to AWS, and members wait meanwhile."""
 
 
 class CertificateDesk:
@@ -64,6 +68,7 @@ class CertificateDesk:
         self._cluster_names = tuple(cluster_names)
         self._rounds = Rounds(clock=clock, longest=longest_pause)
         self._group: Group | None = None
+        self._is_more = False
         self._tidied: tuple[frozenset[InstanceId], float] | None = None
 
     def announce(self) -> None:
@@ -80,38 +85,64 @@ class CertificateDesk:
         due = self._rounds.due(view)
         steps: list[Callable[[], None]] = [partial(self._tidy, view.group)] if is_new else []
         if Applicant.HOST in due:
-            # What EC2 says of strangers is as old as the group.
-            answer = partial(self._serve_host, view.group, may_be_gone=is_new)
-            steps.append(partial(self._serve, Applicant.HOST, answer))
+            steps.append(partial(self._serve_hosts, view.group, may_be_gone=is_new))
         if Applicant.CLIENT in due:
-            steps.append(partial(self._serve, Applicant.CLIENT, self._serve_client))
+            steps.append(self._serve_clients)
+        self._is_more = False
         try:
             _each(steps)
         except ClusterError:
             self._rounds.failed()
             raise
         self._rounds.looked(due)
+        if self._is_more:
+            self._rounds.announce()
 
-    def _serve(self, applicant: Applicant, answer: Callable[[CertificateRequest], None]) -> None:
-        _each([partial(answer, asked) for asked in self._tray.requests(applicant)])
+    def _serve_hosts(self, group: Group, *, may_be_gone: bool) -> None:
+        """Answer those of the group first: whoever can ask can ask in the name of many."""
+        steps: list[Callable[[], None]] = []
+        strangers: list[CertificateRequest] = []
+        for asked in self._tray.requests(Applicant.HOST):
+            instance = group.find(InstanceId(asked.name))
+            if instance is None:
+                strangers.append(asked)
+            else:
+                steps.append(partial(self._serve_host, instance, asked))
+        if may_be_gone:  # what EC2 says of strangers is as old as the group
+            steps += [partial(self._tidy_request, group, asked) for asked in strangers[:MOST_AT_ONCE]]
+        _each(steps)
 
-    def _serve_host(self, group: Group, listed: CertificateRequest, *, may_be_gone: bool) -> None:
-        instance = group.find(InstanceId(listed.name))
-        if instance is None:
-            if may_be_gone and self._gone(group, [listed.name]):
-                self._tray.withdraw(Applicant.HOST, listed)
-            return  # one that is about to be attached to the group is answered then
+    def _serve_clients(self) -> None:
+        asked = self._tray.requests(Applicant.CLIENT)
+        self._is_more = len(asked) > MOST_AT_ONCE
+        _each([partial(self._serve_client, each) for each in asked[:MOST_AT_ONCE]])
+
+    def _tidy_request(self, group: Group, listed: CertificateRequest) -> None:
+        """Delete what an instance left that is gone; one that is about to be attached to the group is answered then."""
+        if self._gone(group, [listed.name]):
+            self._tray.withdraw(Applicant.HOST, listed)
+
+    def _serve_host(self, instance: Instance, listed: CertificateRequest) -> None:
         if instance.private_ip is None or instance.ec2_state.is_ending:
             return
-        asked = self._tray.newest_request(Applicant.HOST, listed.name)
-        if asked is None:
+        versions = self._tray.versions(Applicant.HOST, listed.name)
+        if not versions:
             return
-        session = self._writer.fullmatch(asked.writer)
-        if session is None or session["session"] != instance.instance_id:
-            problem = f"version {asked.version} was written by {asked.writer or 'nobody known'}, not by the instance"
-            self._refuse(Applicant.HOST, asked, PkiError(problem))
+        newest = versions[0]
+        own = next((v for v in versions if self._is_by(instance, v)), None)
+        if own is not newest:  # each host may write there: one that was taken over must not keep others from theirs
+            problem = f"version {newest.version} was written by {newest.writer or 'nobody known'}, not by the instance"
+            self._complain(Applicant.HOST, newest, PkiError(problem))
+        if own is None:
+            self._tray.withdraw(Applicant.HOST, newest)
             return
+        # What is deleted in the end is what is there by then.
+        asked = replace(own, version=newest.version)
         self._answer(Applicant.HOST, asked, self._host(instance, instance.private_ip))
+
+    def _is_by(self, instance: Instance, asked: CertificateRequest) -> bool:
+        session = self._writer.fullmatch(asked.writer)
+        return session is not None and session["session"] == instance.instance_id
 
     def _host(self, instance: Instance, private_ip: str) -> Subject:
         names = [name.replace("{instance_id}", instance.instance_id) for name in self._cluster_names]
@@ -147,10 +178,13 @@ class CertificateDesk:
 
     def _refuse(self, applicant: Applicant, asked: CertificateRequest, problem: PkiError) -> None:
         """Say so, once: the request is deleted, so that its rightful owner can ask again."""
+        self._complain(applicant, asked, problem)
+        self._tray.withdraw(applicant, asked)
+
+    def _complain(self, applicant: Applicant, asked: CertificateRequest, problem: PkiError) -> None:
         about = f"{applicant}certificate-requests/{asked.name}"
         self._telemetry.trouble("certificate request refused", PkiError(f"{about}: {problem}"))
         self._telemetry.count(Metric.CERTIFICATE_REQUESTS_REFUSED)
-        self._tray.withdraw(applicant, asked)
 
     def _tidy(self, group: Group) -> None:
         now = frozenset(i.instance_id for i in group.instances)

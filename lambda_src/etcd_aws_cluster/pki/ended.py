@@ -10,6 +10,7 @@ from ..core.certificates import Applicant, CertificateTray
 from ..core.ports import Clock
 from ..core.telemetry import Telemetry
 from ..core.view import View
+from .certificates import UNREADABLE
 
 KEPT_FOR = timedelta(days=7)
 """After its end, for people who look into why a client is refused."""
@@ -60,6 +61,6 @@ class EndedCertificates:
     def _is_over(self, text: str | None) -> bool:
         try:
             end = x509.load_pem_x509_certificate((text or "").encode()).not_valid_after_utc
-        except ValueError:
+        except UNREADABLE:
             return False
         return self._clock.now() >= end.timestamp() + KEPT_FOR.total_seconds()

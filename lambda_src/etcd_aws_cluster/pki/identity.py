@@ -12,14 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..core.certificates import CertificateEnds
 from ..core.errors import AwsError, ClusterError
 from .authorities import NOT_AGAIN_FOR, Authorities
-from .certificates import Subject, key_pem, new_key, pem
+from .certificates import UNREADABLE, Subject, key_pem, new_key, pem
 from .errors import PkiError
 
 _T = TypeVar("_T")
@@ -38,12 +37,14 @@ class Material:
     """PEM texts of a client of etcd.
 
     Attributes:
+        source: What it is called in messages.
         ca: The certificates to trust.
         certificate: The client's own, and what lies between it and a CA.
         ends_at: Of its own, in epoch seconds.
         is_given: An operator made it, and renews it.
     """
 
+    source: str
     ca: str
     certificate: str
     key: str = field(repr=False)
@@ -70,6 +71,7 @@ def issued_material(authorities: Authorities, now: Callable[[], float]) -> Mater
     key, authority = new_key(), authorities.signing()
     issued = authority.issue(_SUBJECT, key.public_key(), life=LIFE, now=now())
     return Material(
+        source="the controller's certificate",
         ca=authorities.present_bundle(),
         certificate=pem(issued),
         key=key_pem(key),
@@ -86,21 +88,22 @@ def given_material(source: str, text: str, now: float) -> Material:
     """
     try:
         fields = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None  # its message would hold a part of the text
     if not isinstance(fields, dict):
         raise PkiError(f"{source} is not a JSON object, expected one of ca, cert and key (PEM)")
     for name in ("ca", "cert", "key"):
         if not isinstance(fields.get(name), str) or "-----BEGIN " not in fields[name]:
             raise PkiError(f"{source}: field {name} is not PEM text")
-    _read(source, "ca", lambda: x509.load_pem_x509_certificates(fields["ca"].encode()))
+    cas = _read(source, "ca", lambda: x509.load_pem_x509_certificates(fields["ca"].encode()))
     own = _read(source, "cert", lambda: x509.load_pem_x509_certificates(fields["cert"].encode()))[0]
     key = _read(source, "key", lambda: serialization.load_pem_private_key(fields["key"].encode(), password=None))
     if key.public_key() != own.public_key():
         raise PkiError(f"{source}: field key is not the key of the first certificate in cert")
     _check_usable(source, own, now)
     return Material(
-        ca=fields["ca"],
+        source=source,
+        ca="".join(map(pem, cas)),  # without what people write between them, of which OpenSSL takes ASCII only
         certificate=fields["cert"],
         key=fields["key"],
         ends_at=own.not_valid_after_utc.timestamp(),
@@ -111,8 +114,9 @@ def given_material(source: str, text: str, now: float) -> Material:
 def _read(source: str, name: str, read: Callable[[], _T]) -> _T:
     try:
         return read()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise PkiError(f"{source}: field {name} cannot be read: {type(error).__name__}") from None
+    except UNREADABLE as error:
+        expected = "expected PEM, without a password" if name == "key" else "expected PEM"
+        raise PkiError(f"{source}: field {name} cannot be read ({expected}): {type(error).__name__}") from None
 
 
 def _check_usable(source: str, own: x509.Certificate, now: float) -> None:
@@ -123,6 +127,8 @@ def _check_usable(source: str, own: x509.Certificate, now: float) -> None:
         usage = own.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:  # then it may be used for anything
         return
+    except UNREADABLE as error:
+        raise PkiError(f"{source}: field cert cannot be read: {type(error).__name__}") from None
     if not {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usage):
         raise PkiError(f"{source}: field cert is no client's certificate, expected extended key usage clientAuth")
 
@@ -136,11 +142,23 @@ class ClientIdentity:
 
     One context serves all connections until half an hour has passed; then it is made anew. Where that fails, the old
     one is used until its certificate ends. Safe for threads.
+
+    Args:
+        make: Makes or reads what it shows.
+        now: Epoch seconds.
+        trouble: Told of what went wrong where the old one still serves, so that nobody else is.
     """
 
-    def __init__(self, make: Callable[[], Material], *, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Material],
+        *,
+        now: Callable[[], float],
+        trouble: Callable[[ClusterError], None] = lambda _: None,
+    ) -> None:
         self._make = make
         self._now = now
+        self._trouble = trouble
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
         self._ends_at = 0.0
@@ -174,6 +192,8 @@ class ClientIdentity:
         except (AwsError, PkiError) as error:
             self._problem = error
             self._next_try = now + NOT_AGAIN_FOR.total_seconds()
+            if now < self._ends_at:
+                self._trouble(error)
         else:
             self._problem = None
             self._next_try = min(now + _RENEW_EVERY.total_seconds(), material.ends_at)
@@ -191,5 +211,5 @@ def _context(material: Material) -> ssl.SSLContext:
             file.flush()
             context.load_cert_chain(file.name)
     except (ssl.SSLError, OSError) as error:
-        raise PkiError(f"the controller's certificate cannot be used: {error}") from error
+        raise PkiError(f"{material.source} cannot be used: {error}") from error
     return context

@@ -26,7 +26,7 @@ from tests.explorer.both import COUNT, DONE, NOT_SENT, UNKNOWN, answer_to
 from tests.explorer.state import ADD_LEARNER, ADD_VOTER, MOVE_LEADERSHIP, PROMOTE, REMOVE
 from tests.real_etcd import RealEtcd
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 """For what etcd does by itself, many clusters on a busy machine."""
 
 PADDING = 100
@@ -58,14 +58,17 @@ class RealCluster:
     Args:
         hosts: Where its members run; all of them.
         is_v2: Which API is spoken.
+        last_wait_s: For what must become true after the last step.
 
     Attributes:
         waits: How often an answer that etcd gives for a time only was asked for again, by reason.
     """
 
-    def __init__(self, hosts: RealEtcd, *, is_v2: bool) -> None:
+    def __init__(self, hosts: RealEtcd, *, is_v2: bool, last_wait_s: float = WAIT_S) -> None:
         second = timedelta(seconds=1)
         self._is_v2 = is_v2
+        self._wait_s = WAIT_S
+        self._last_wait_s = last_wait_s
         self._hosts = hosts
         kind = V2Client if is_v2 else EtcdClient
         self._client = kind(connect_timeout=second, read_timeout=second)
@@ -84,6 +87,8 @@ class RealCluster:
         self._hosts.form(self._names[: script.size])
         for number, step in enumerate(script.steps):
             before = script.steps[number - 1] if number else None
+            if number == len(script.steps) - 1:
+                self._wait_s = self._last_wait_s
             try:
                 self._do(step, before)
                 self._settle(step)
@@ -106,7 +111,7 @@ class RealCluster:
         if isinstance(operation.what, str):
             self._happen(operation, before)
             return
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + self._wait_s
         answers: list[str] = []
         while True:
             self._client.close()  # so that it asks anew who is there: nothing is sent to whom does not say
@@ -234,7 +239,7 @@ class RealCluster:
         return ""
 
     def _wait_until(self, difference: Callable[[], str], what: str) -> None:
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + self._wait_s
         while found := difference():
             if time.monotonic() > deadline:
                 raise DifferenceError(f"{what}: {found}")

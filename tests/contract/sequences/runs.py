@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.contract.sequences.real import DifferenceError, RealCluster
+from tests.contract.sequences.real import WAIT_S, DifferenceError, RealCluster
 from tests.contract.sequences.script import Script, write
 from tests.real_etcd import RealEtcd, find_binary
 
@@ -44,8 +44,14 @@ class Result:
         self.differences += other.differences
 
 
-def play(case: str, script: Script, what: str = "") -> Result:
+def play(case: str, script: Script, what: str = "", *, last_wait_s: float = WAIT_S) -> Result:
     """Have a real cluster go through a script.
+
+    Args:
+        case: The API and the etcd, see ``CASES``.
+        script: What is done, and what comes of it.
+        what: The script's name, for messages.
+        last_wait_s: For what must become true after its last step.
 
     Raises:
         NotAtHandError: That etcd is not here.
@@ -54,7 +60,7 @@ def play(case: str, script: Script, what: str = "") -> Result:
     binary = find_binary(version)
     with tempfile.TemporaryDirectory(prefix="etcd-") as directory:
         flags = ["--enable-v2"] if version < "3.6" else []
-        cluster = RealCluster(RealEtcd(binary, Path(directory), flags), is_v2=api == "v2")
+        cluster = RealCluster(RealEtcd(binary, Path(directory), flags), is_v2=api == "v2", last_wait_s=last_wait_s)
         result = Result(sequences=1, broader=script.broader)
         try:
             result.operations = cluster.play(script)

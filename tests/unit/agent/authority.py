@@ -27,16 +27,18 @@ def new_key() -> ec.EllipticCurvePrivateKey:
 
 @dataclass
 class Authority:
-    """Issues what it is asked for, good or not."""
+    """Issues what it is asked for, good or not; below another one, or by itself."""
 
     name: str = "ca"
     key: ec.EllipticCurvePrivateKey = field(default_factory=new_key)
+    root: Authority | None = None
 
     @cached_property
     def pem(self) -> str:
-        builder = _builder(_name(self.name), _name(self.name), self.key.public_key(), -HOUR_S, 1000 * HOUR_S)
+        issuer = self.root or self
+        builder = _builder(_name(self.name), _name(issuer.name), self.key.public_key(), -HOUR_S, 1000 * HOUR_S)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        return _pem(builder.sign(self.key, hashes.SHA256()))
+        return _pem(builder.sign(issuer.key, hashes.SHA256()))
 
     def issue(
         self,

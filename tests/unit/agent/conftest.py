@@ -93,7 +93,7 @@ def host(tmp_path: Path, aws: FakeAws) -> Host:
         "CLUSTER_NAME": "etcd",
         "ETCD_DATA_DIR": str(root / "lib" / "etcd"),
         "ETCD_PEERS_FILE": str(root / "sysconfig" / "etcd-peers"),
-        "AGENT_DEADLINE_S": "5",
+        "AGENT_DEADLINE_S": "60",
         "AWS_ENDPOINT_URL": aws.url,
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.url,
     }

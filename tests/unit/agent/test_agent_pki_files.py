@@ -64,6 +64,23 @@ def test_owner_and_modes_that_got_lost_come_back(tmp_path: Path) -> None:
     assert (files.path(KEY).stat().st_uid, files.directory.stat().st_uid) == (expected, expected)
 
 
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_in_the_folder_gives_nothing_away_for_who_runs_as_etcd_may_have_put_it_there(
+    tmp_path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    secret = tmp_path / "shadow"
+    secret.write_text("root's\n")
+    secret.chmod(0o600)
+    files = PkiFiles(tmp_path / "pki", STRANGER)
+    files.write(KEY, "text\n")
+    link(files.path(CA), secret)
+    os.mkfifo(files.path(CERTIFICATE))
+
+    files.settle()
+
+    assert (mode(secret), secret.stat().st_uid) == (0o600, os.geteuid())
+
+
 def test_a_folder_that_has_other_things_in_it_stays_as_it_is(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "passwd").write_text("not ours")

@@ -72,6 +72,20 @@ def test_a_secure_string_is_read_decrypted_by_a_name_that_may_have_the_address(
     assert len(texts(pki)) == 3
 
 
+@pytest.mark.parametrize("with_chain", [False, True])
+def test_a_ca_below_another_one_is_trusted_by_itself_as_etcd_does(
+    host: Host, aws: PkiAws, pki: Path, *, with_chain: bool
+) -> None:
+    issuing = Authority("issuing", root=CA)
+    given = material(issuing) | {"ca": issuing.pem}
+    given["cert"] += issuing.pem if with_chain else ""
+    aws.secrets[FILLED] = json.dumps(given)
+
+    assert host.run() == 0
+
+    assert texts(pki)["ca.crt"] == issuing.pem
+
+
 def encrypted() -> str:
     password = BestAvailableEncryption(b"secret")
     return new_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, password).decode()

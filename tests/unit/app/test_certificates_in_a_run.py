@@ -114,6 +114,27 @@ def test_while_a_member_does_not_answer_each_tick_looks_whether_its_host_asks() 
     assert silent in tray.certified(Applicant.HOST)
 
 
+def test_after_an_outage_that_outlasted_all_certificates_hosts_are_answered_and_nobody_is_replaced() -> None:
+    world, tray = a_world()
+    world.live(minutes=8)
+    members = world.group.in_service()
+    for silent in members:  # no handshake works, neither among them nor with the controller
+        world.boots[silent] = False
+        world.etcd.stop(silent)
+    world.live(minutes=30)
+    for silent in members:
+        ask(tray, silent)
+
+    world.run()
+
+    assert tray.certified(Applicant.HOST).keys() == set(members)
+    for silent in members:
+        world.boots[silent] = True
+    world.live(minutes=5)
+    assert world.is_as_desired()
+    assert world.group.in_service() == members
+
+
 def test_the_certificate_of_an_instance_that_left_is_deleted() -> None:
     world, tray = a_world()
     world.live(minutes=3)

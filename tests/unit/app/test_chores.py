@@ -42,6 +42,25 @@ def test_a_chore_that_fails_is_told_of_and_holds_up_neither_the_cluster_nor_the_
     assert "failing did not work: no" in world.telemetry.troubles
 
 
+class Broken:
+    """A chore with a mistake in it."""
+
+    name = "broken"
+
+    def run(self, view: View) -> None:
+        raise KeyError("oops")
+
+
+def test_not_even_a_mistake_in_a_chore_or_an_errand_holds_up_the_cluster() -> None:
+    world, counting = World(), Counting()
+    world.chores = (Broken(), counting)
+    world.errands = (Broken(),)
+    world.live(minutes=5)
+    assert world.is_as_desired()
+    assert counting.desired
+    assert "broken did not work: 'oops'" in world.telemetry.troubles
+
+
 def test_chores_are_done_at_the_first_look_of_a_run_and_at_its_end() -> None:
     world, counting = World(), Counting()
     world.live(minutes=5)

@@ -52,7 +52,7 @@ def test_clients_have_paths_of_their_own() -> None:
         assert TRAY.read_certificate(Applicant.CLIENT, "backup") == "pem"
 
 
-def test_the_newest_version_is_read_with_its_own_writer_whatever_the_order() -> None:
+def test_versions_are_read_with_their_own_writers_the_newest_first_whatever_the_order() -> None:
     name = f"{REQUESTS}/i-0a"
     versions = [
         parameter(name, "new", 3, LastModifiedUser="arn:new"),
@@ -62,15 +62,19 @@ def test_the_newest_version_is_read_with_its_own_writer_whatever_the_order() -> 
     with scripted(SSM) as answers:
         answers.add_response("get_parameter_history", {"Parameters": versions, "NextToken": "more"}, {"Name": name})
         answers.add_response("get_parameter_history", {"Parameters": later}, {"Name": name, "NextToken": "more"})
-        newest = TRAY.newest_request(Applicant.HOST, "i-0a")
+        found = TRAY.versions(Applicant.HOST, "i-0a")
 
-    assert newest == CertificateRequest(name="i-0a", text="new", version=3, writer="arn:new")
+    assert [(v.name, v.text, v.version, v.writer) for v in found] == [
+        ("i-0a", "new", 3, "arn:new"),
+        ("i-0a", "middle", 2, "arn:middle"),
+        ("i-0a", "old", 1, "arn:old"),
+    ]
 
 
-def test_a_request_that_is_gone_meanwhile_is_none() -> None:
+def test_a_request_that_is_gone_meanwhile_has_no_versions() -> None:
     with scripted(SSM) as answers:
         answers.add_client_error("get_parameter_history", "ParameterNotFound")
-        assert TRAY.newest_request(Applicant.HOST, "i-0a") is None
+        assert not TRAY.versions(Applicant.HOST, "i-0a")
 
 
 def test_a_request_is_deleted_if_it_is_still_the_version_that_was_answered() -> None:

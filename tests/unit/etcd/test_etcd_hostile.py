@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 
@@ -17,6 +18,13 @@ from tests.unit.etcd import recorded as r
 from tests.unit.etcd.scripted_server import Behaviour, http, ok, serving, serving_paths
 
 HEADER = {"cluster_id": str(r.CLUSTER_ID), "member_id": str(r.N1)}
+
+
+@pytest.fixture
+def client() -> Iterator[EtcdClient]:
+    """A client that waits 0.4 s between bytes, so 0.8 s for an answer."""
+    with EtcdClient(connect_timeout=timedelta(seconds=30), read_timeout=timedelta(seconds=0.4)) as client:
+        yield client
 
 
 def drip(start: bytes, piece: bytes) -> Behaviour:

@@ -29,7 +29,7 @@ LOGIN = "/v3/auth/authenticate"
 
 
 def a_client(source: Callable[[], User] | None) -> EtcdClient:
-    return EtcdClient(connect_timeout=timedelta(seconds=1), read_timeout=timedelta(seconds=0.4), login=Login(source))
+    return EtcdClient(connect_timeout=timedelta(seconds=30), read_timeout=timedelta(seconds=30), login=Login(source))
 
 
 def add(client: EtcdClient, server: ScriptedServer) -> None:

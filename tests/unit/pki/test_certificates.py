@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -133,10 +134,18 @@ def tampered() -> str:
     return changed.public_bytes(serialization.Encoding.PEM).decode()
 
 
+def of_version(number: int) -> str:
+    """Return a request that says that it is of some version; there is only 0."""
+    der = x509.load_pem_x509_csr(csr(new_key()).encode()).public_bytes(serialization.Encoding.DER)
+    text = base64.encodebytes(der.replace(b"\x02\x01\x00", bytes((2, 1, number)), 1)).decode()
+    return f"-----BEGIN CERTIFICATE REQUEST-----\n{text}-----END CERTIFICATE REQUEST-----\n"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("", "not a CSR in PEM"),
+        (of_version(1), "not a CSR in PEM: InvalidVersion"),
         ("hello", "not a CSR in PEM"),
         ("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n", "not a CSR in PEM"),
         (CA.certificate_pem, "not a CSR in PEM"),

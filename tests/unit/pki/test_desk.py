@@ -17,7 +17,7 @@ from etcd_aws_cluster.core.telemetry import Metric
 from etcd_aws_cluster.core.view import View
 from etcd_aws_cluster.pki.authorities import Authorities
 from etcd_aws_cluster.pki.certificates import MEMBER_CN, PrivateKey, new_key
-from etcd_aws_cluster.pki.desk import CertificateDesk
+from etcd_aws_cluster.pki.desk import MOST_AT_ONCE, CertificateDesk
 from tests.builders import ARN, an_instance, iid, ip
 from tests.fakes.fake_clock import FakeClock
 from tests.fakes.fake_tray import FakeTray
@@ -139,15 +139,41 @@ def test_a_request_that_the_instance_did_not_write_itself_is_refused_counted_and
     assert "not by the instance" in office.telemetry.troubles[0]
 
 
-def test_the_writer_of_an_earlier_version_counts_for_nothing() -> None:
-    office = Office()
-    office.ask(1, new_key())
-    office.ask(1, new_key(), writer=session("mallory", "Administrator"))
+def test_who_writes_over_a_request_of_another_host_does_not_keep_it_from_being_answered() -> None:
+    office, earlier, asked, mallorys = Office(), new_key(), new_key(), new_key()
+    office.ask(1, earlier)
+    office.ask(1, asked)
+    office.ask(1, mallorys, writer=session(iid(2)))
+    office.ask(1, mallorys, writer=session("mallory", "Administrator"))
 
     office.look()
 
-    assert office.certificate(iid(1)) is None
+    certificate = office.certificate(iid(1))
+    assert certificate is not None
+    assert certificate.public_key() == asked.public_key()
+    assert not office.tray.is_open(iid(1))
     assert office.refused == 1
+    assert "version 4 was written by" in office.telemetry.troubles[0]
+
+
+def test_of_many_requests_a_look_takes_its_own_hosts_and_a_few_of_the_rest_and_the_next_one_goes_on() -> None:
+    office, key = Office(), new_key()
+    names = [f"client-{n:03d}" for n in range(3 * MOST_AT_ONCE)]
+    for n in range(100, 100 + 3 * MOST_AT_ONCE):
+        office.ask(n, new_key(), writer=session(iid(2)))
+    office.ask(1, key)
+    for name in names:
+        office.tray.ask(Applicant.CLIENT, name, csr(key))
+
+    office.look()
+    assert office.certificate(iid(1)) is not None
+    assert office.tray.calls["withdraw"] == 1 + 2 * MOST_AT_ONCE
+    assert len(office.tray.certified(Applicant.CLIENT)) == MOST_AT_ONCE
+
+    office.see()
+    office.see()
+    assert sorted(office.tray.certified(Applicant.CLIENT)) == names
+    assert not office.tray.asked
 
 
 def test_whose_request_was_refused_can_ask_again() -> None:
@@ -173,6 +199,27 @@ def test_a_request_that_is_no_csr_is_refused() -> None:
     assert not office.tray.is_open(iid(1))
     assert office.refused == 1
     assert f"certificate-requests/{iid(1)}: the request is not a CSR" in office.telemetry.troubles[0]
+
+
+def test_a_request_that_no_library_knows_what_to_do_with_is_refused_and_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    office, key = Office(), new_key()
+    office.tray.ask(Applicant.CLIENT, "mallory", "odd", "")
+    office.tray.ask(Applicant.CLIENT, "backup", csr(key), "")
+    load = x509.load_pem_x509_csr
+
+    def choke(data: bytes) -> x509.CertificateSigningRequest:
+        if data == b"odd":
+            raise LookupError("what is that?")
+        return load(data)
+
+    monkeypatch.setattr(x509, "load_pem_x509_csr", choke)
+    office.look()
+
+    assert not office.tray.asked
+    assert office.refused == 1
+    assert office.certificate("backup", Applicant.CLIENT) is not None
 
 
 def test_an_instance_whose_address_is_not_known_yet_waits_for_the_next_look() -> None:
@@ -234,12 +281,13 @@ def test_what_may_still_be_needed_is_left_though_the_group_does_not_list_its_own
     assert (Applicant.HOST, iid(3)) in office.tray.certificates
 
 
-def test_a_request_under_a_name_that_is_no_instance_is_deleted() -> None:
+@pytest.mark.parametrize("name", ["root", "i-", "i-0123*", "i-" + "0" * 500])
+def test_a_request_under_a_name_that_is_no_instance_is_deleted(name: str) -> None:
     office = Office()
-    office.tray.ask(Applicant.HOST, "root", csr(new_key()), session("root"))
+    office.tray.ask(Applicant.HOST, name, csr(new_key()), session(name))
     office.look()
-    assert not office.tray.is_open("root")
-    assert office.certificate("root") is None
+    assert not office.tray.is_open(name)
+    assert office.certificate(name) is None
     assert office.ec2.asked == 0
 
 
@@ -383,7 +431,7 @@ def test_after_a_failure_aws_is_left_alone_for_a_while_and_then_all_is_looked_fo
     office = Office()
     office.look()
     office.ask(1, new_key())
-    office.tray.fail_next("newest_request")
+    office.tray.fail_next("versions")
     with pytest.raises(AwsError):
         office.look()
     office.tray.calls.clear()
@@ -399,7 +447,7 @@ def test_after_a_failure_aws_is_left_alone_for_a_while_and_then_all_is_looked_fo
 
 
 @pytest.mark.parametrize(
-    "call", ["read_bundle", "requests", "newest_request", "read_certificate", "write_certificate", "withdraw"]
+    "call", ["read_bundle", "requests", "versions", "read_certificate", "write_certificate", "withdraw"]
 )
 @pytest.mark.parametrize("after_applying", [False, True])
 def test_a_call_that_fails_holds_up_nobody_else_and_is_made_up_for_at_the_next_look(
@@ -429,10 +477,10 @@ def test_an_aws_that_fails_time_after_time_is_not_asked_on_behalf_of_everybody()
     office.instances = tuple(an_instance(n) for n in range(1, 10))
     for n in range(1, 10):
         office.ask(n, new_key())
-        office.tray.fail_next("newest_request")
+        office.tray.fail_next("versions")
     with pytest.raises(AwsError):
         office.look()
-    assert office.tray.calls["newest_request"] == 2
+    assert office.tray.calls["versions"] == 2
 
 
 def test_two_controllers_may_answer_the_same_request_at_once() -> None:

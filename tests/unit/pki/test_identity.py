@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from etcd_aws_cluster.core.certificates import CertificateEnds
 from etcd_aws_cluster.core.errors import AwsError, ClusterError
@@ -75,6 +77,33 @@ def test_what_is_wrong_with_an_operators_material_is_told_by_its_field(text: str
     assert "BEGIN" not in str(error.value)
 
 
+@pytest.mark.parametrize("field", ["ca", "cert", "key"])
+def test_what_people_write_beside_the_pem_is_not_looked_at(field: str) -> None:
+    fields = json.loads(given())
+    fields[field] = f"\ufeff# für etcd\r\n\n{fields[field]}\n  "
+    material = given_material("ssm:/tls", json.dumps(fields), NOW)
+    ClientIdentity(lambda: material, now=lambda: NOW)()
+
+
+def test_a_key_with_a_password_is_told_as_such() -> None:
+    encrypted = new_key().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
+    )
+    with pytest.raises(PkiError, match=r"ssm:/tls: field key cannot be read \(expected PEM, without a password\)"):
+        given_material("ssm:/tls", given(key=encrypted.decode()), NOW)
+
+
+def test_what_openssl_does_not_take_is_told_with_the_source() -> None:
+    weak = rsa.generate_private_key(65537, 1024)  # noqa: S505 - refused
+    issued = CA.signing().issue(CLIENT, weak.public_key(), life=timedelta(hours=1), now=NOW)
+    key = weak.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    material = given_material("ssm:/tls", given(cert=pem(issued), key=key.decode()), NOW)
+    with pytest.raises(PkiError, match=r"ssm:/tls cannot be used: .*too small"):
+        ClientIdentity(lambda: material, now=lambda: NOW)()
+
+
 def test_of_a_certificate_that_is_made_here_only_the_cas_end_is_told() -> None:
     first = authorities(now=lambda: NOW - 3600).bundle()
     material = replace(issued_material(CA, lambda: NOW), ca=CA.bundle() + first)
@@ -104,7 +133,10 @@ class Maker:
         self.clock = FakeClock(NOW)
         self.made = 0
         self.problem: ClusterError | None = None
-        self.identity = ClientIdentity(self.make, now=self.clock.now)
+        self.troubles: list[str] = []
+        self.identity = ClientIdentity(
+            self.make, now=self.clock.now, trouble=lambda error: self.troubles.append(str(error))
+        )
 
     def make(self) -> Material:
         self.made += 1
@@ -131,6 +163,7 @@ def test_where_the_next_one_cannot_be_made_the_old_one_serves_until_its_end() ->
     maker.problem = AwsError("down")
     maker.clock.advance(timedelta(minutes=59))
     assert maker.identity() is first
+    assert maker.troubles == ["down"]  # else nobody would hear of it before that end
     maker.clock.advance(timedelta(minutes=1))
     with pytest.raises(AwsError, match="down"):
         maker.identity()
