@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -53,7 +53,9 @@ class AwsInMemory:
         on_request: Called when a request for a certificate was written.
     """
 
-    def __init__(self, clock: FakeClock, group: FakeGroup, parameters: dict[str, str], *, prefix: str) -> None:
+    def __init__(
+        self, clock: FakeClock, group: FakeGroup, parameters: MutableMapping[str, str], *, prefix: str
+    ) -> None:
         self.calls: list[Call] = []
         self.of_hosts: list[Call] = []
         self.on_request: Callable[[], None] = lambda: None

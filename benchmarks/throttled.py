@@ -65,8 +65,8 @@ class ThrottledStore:
     sent: list[float] = field(default_factory=list)
     served: list[float] = field(default_factory=list)
 
-    def get(self, name: str) -> str | None:
-        """Return the record, None if it is not there yet; raises ThrottledError."""
+    def newest(self, name: str) -> tuple[str, int] | None:
+        """Return the record and its version, None if it is not there yet; raises ThrottledError."""
         self.time.sleep(ROUND_TRIP_S / 2)
         now = self.time.monotonic()
         self.sent.append(now)
@@ -76,7 +76,7 @@ class ThrottledStore:
         self.time.sleep(ROUND_TRIP_S / 2)
         if not is_served:
             raise ThrottledError(f"ssm:GetParameter {name}: 400 ThrottlingException Rate exceeded")
-        return self.record if now >= self.there_at else None
+        return (self.record, 1) if now >= self.there_at else None
 
 
 class _NoGroups:

@@ -166,6 +166,7 @@ def a_view(
     record: Record | None = None,
     no_record: bool = False,
     problem: str = "",
+    is_covered: bool = False,
     initial_cluster: str | None = "",
     desired: int = 3,
     deleting: bool = False,
@@ -193,7 +194,9 @@ def a_view(
             instances=tuple(an_instance(n) for n in (1, 2, 3)) if instances is None else tuple(instances),
             elsewhere={iid(n): Ec2State(s) for n, s in (elsewhere or {}).items()},
         ),
-        stored=Stored(record=kept if not problem else None, problem=problem, initial_cluster=plain or None),
+        stored=Stored(
+            record=kept if not problem else None, problem=problem, initial_cluster=plain or None, is_covered=is_covered
+        ),
         readings=readings_of(listed, silent=silent, leader=leader) if readings is None else tuple(readings),
         completed=frozenset((iid(n), t) for n, t in completed),
         abandoned=frozenset(iid(n) for n in abandoned),

@@ -102,14 +102,20 @@ class ParameterStore:
             UnavailableError: no answer to rely on.
             DeniedError: names the action and the parameter.
         """
+        found = self.newest(name, decrypted=decrypted)
+        return found[0] if found else None
+
+    def newest(self, name: str, *, decrypted: bool = False) -> tuple[str, int] | None:
+        """Return a parameter's value and which version of it that is, or None; raises as `get` does."""
         request = {"Name": name, "WithDecryption": True} if decrypted else {"Name": name}
         document = self._service.call("AmazonSSM.GetParameter", request, action="ssm:GetParameter", subject=name)
         if isinstance(document, str):
             return None
-        value = (document.get("Parameter") or {}).get("Value")
+        parameter = document.get("Parameter") or {}
+        value, version = parameter.get("Value"), parameter.get("Version")
         if not isinstance(value, str):
             raise UnavailableError(f"ssm:GetParameter {name}: the answer has no Parameter.Value")
-        return value
+        return value, version if isinstance(version, int) else 0
 
     def put(self, name: str, value: str) -> None:
         """Create or overwrite a parameter of type String.

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from etcd_aws_agent.errors import RecordError
+from etcd_aws_agent.errors import RecordError, UnavailableError
 
 SCHEMA = 1
 STATES = ("new", "existing", "retired")
@@ -52,10 +52,16 @@ class Record(NamedTuple):
         return next(by_instance, None) or next(by_name, None)
 
 
-def parse_record(text: str, *, parameter: str) -> Record:
+def parse_record(text: str, *, parameter: str, version: int | None = None) -> Record:
     """Read a record; keys that this version does not know are ignored.
 
+    Args:
+        text: the value of the parameter.
+        parameter: its name, for messages.
+        version: its version; without it, nothing is void.
+
     Raises:
+        UnavailableError: it was written over another version than the one it follows, and is void: it came too late.
         RecordError: the text is no record of schema 1; the message names the parameter and the field.
     """
     try:
@@ -67,6 +73,9 @@ def parse_record(text: str, *, parameter: str) -> Record:
     found = document.get("schema")
     if found != SCHEMA or isinstance(found, bool):
         raise RecordError(f"{parameter}: schema {found!r} found, schema {SCHEMA} expected")
+    follows = document.get("follows")
+    if version is not None and follows not in (None, version - 1):
+        raise UnavailableError(f"{parameter}: version {version} was to follow {follows!r} and is void")
     fields = _Fields(document, f"{parameter}: ")
     state = fields.text("state", re.compile("|".join(STATES)))
     members = tuple(

@@ -18,8 +18,8 @@ from etcd_aws_agent.settings import Settings, parameter_of
 class Parameters(Protocol):
     """Where records are read."""
 
-    def get(self, name: str) -> str | None:
-        """Return a parameter's value or None; raises ReadError."""
+    def newest(self, name: str) -> tuple[str, int] | None:
+        """Return a parameter's value and version, or None; raises ReadError."""
 
 
 class Groups(Protocol):
@@ -124,7 +124,10 @@ class Agent:
             if self._cluster_name is None:
                 self._cluster_name = self._groups.group_named(self.settings.group_tag or "")
             parameter = parameter_of(self._cluster_name)
-            value = self._parameters.get(parameter)
+            found = self._parameters.newest(parameter)
+            reading: Reading = parse_record(found[0], parameter=parameter, version=found[1]) if found else Absent()
+        except RecordError as error:
+            reading = error
         except ReadError as error:
             now = self._clock.monotonic()
             self._failures += 1
@@ -136,12 +139,7 @@ class Agent:
         self._failures = 0
         self._is_throttled = False
         self._unanswered_since = None
-        if value is None:
-            return Absent()
-        try:
-            return parse_record(value, parameter=parameter)
-        except RecordError as error:
-            return error
+        return reading
 
     def _render(self, reading: Reading, decision: Decision) -> str | None:
         if not isinstance(reading, Record):

@@ -221,6 +221,23 @@ def test_an_empty_list_is_never_written(store: RecordStore) -> None:
         store.write_initial_cluster("")
 
 
+def test_a_record_that_was_written_too_late_is_void_until_it_is_written_over(
+    stores: Callable[[], RecordStore],
+) -> None:
+    first = stores().claim(a_record())
+    second = stores().write(replace(first, state=RecordState.EXISTING))
+
+    for _ in range(2):
+        with pytest.raises(AwsError, match="came too late"):
+            stores().write(replace(first, state=RecordState.RETIRED))
+
+    stored = stores().read()
+    assert stored == Stored(record=second, is_covered=True)
+    assert stored.record
+    stores().write(stored.record)
+    assert stores().read() == Stored(record=second)
+
+
 def test_the_claimed_record_is_the_stored_one(store: RecordStore) -> None:
     assert store.claim(a_record()) == a_record()
 

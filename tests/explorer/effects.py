@@ -70,7 +70,7 @@ def steps(state: State, control: int, rules: Rules) -> Iterator[Step]:
     else:
         for choice, age in choices(state, control, has_learners=rules.has_learners):
             seen = state if rules.reads_go_back else world.see(state, age.group, age.ec2)
-            decided = decide(seen, control, choice)
+            decided = decide(seen, control, choice, is_void=age.record and state.is_recall_void)
             if decided != state or choice.problem:
                 old = " and ".join(itertools.compress(_OLD, age))
                 text = f"{who} looks: {choice.text}{' {0}' * (choice.target >= 0)}{f' ({old}: old)' * bool(old)}"
@@ -154,7 +154,7 @@ def _stick(state: State, control: int) -> State:
         head, entries = state.outcome, [n.concluded for n in state.nodes]
     else:
         head, entries = cast("Head", mind.head), [n.minds[control].entry or NO_ENTRY for n in state.nodes]
-    return store.stick(called(state, control), mind.call, head, entries)
+    return store.stick(called(state, control), mind.call, head, entries, mind.is_void)
 
 
 def best(state: State, rules: Rules) -> State | None:
@@ -204,7 +204,7 @@ def _install(state: State, _control: int, _target: int) -> tuple[State, str]:
     if state.head.generation >= state.claim.generation:
         return state, ""
     nodes = tuple([n._replace(entry=n.claimed) for n in state.nodes])
-    return state._replace(nodes=nodes, head=state.claim, plain=0), ""
+    return store.count(state)._replace(nodes=nodes, head=state.claim, plain=0), ""
 
 
 def _conclude(state: State, control: int, _target: int) -> tuple[State, str]:
@@ -240,6 +240,8 @@ def _with_outcome(state: State) -> State:
 def _write(state: State, control: int, _target: int) -> tuple[State, str]:
     mind = state.controls[control]
     entries = [n.minds[control].entry or NO_ENTRY for n in state.nodes]
+    if mind.is_void:
+        return store.count(state), ""
     after = store.write(state, cast("Head", mind.head), entries)
     problem = after_write(state, after, is_current=not mind.is_outdated)
     return outdate(after, but=control) if after != state else after, problem

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TypeVar
 
 from tests.explorer.mind import Choice
-from tests.explorer.state import NO_CALL, NO_CONTROL, NO_MIND, Control, Mind, State
+from tests.explorer.state import NO_CALL, NO_CONTROL, NO_MIND, WRITE, Control, Mind, State
 
 T = TypeVar("T")
 
 
-def decide(state: State, control: int, choice: Choice) -> State:
+def decide(state: State, control: int, choice: Choice, *, is_void: int = 0) -> State:
     """Have a controller make up its mind; at the end of a run it forgets everything."""
     if choice.call == NO_CALL:
         return forget(state, control) if choice.ends_run else state
@@ -22,7 +22,9 @@ def decide(state: State, control: int, choice: Choice) -> State:
             for n, (mark, entry) in zip(state.nodes, choice.marks, strict=True)
         ]
     )
-    decided = state.controls[control]._replace(call=choice.call, head=choice.head, is_outdated=0)
+    decided = state.controls[control]._replace(
+        call=choice.call, head=choice.head, is_outdated=0, is_void=int(is_void and choice.call == WRITE)
+    )
     return state._replace(nodes=nodes, controls=with_at(state.controls, control, decided))
 
 

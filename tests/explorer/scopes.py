@@ -116,26 +116,12 @@ SCOPES = {
     )
 }
 
-# Parameter Store cannot write only over what was read: a record of old, read or written late, over that of another
-# generation.
-_OVER_ANOTHER_GENERATIONS_RECORD = {
-    "INV-1: a generation that is over comes back",
-    "INV-1: a generation begins while a member of the last is alive",
-    "INV-8: stuck, the controller says: Refuse: a member answers under another cluster id",
-    "INV-8: stuck, the controller says: Refuse: no quorum answers",
-    "INV-8: stuck, the controller says: Refuse: an instance in service does not answer: data may live there",
-    "INV-5: an instance of the forming cohort is let go",
-    "INV-5: an instance is let go that still is a member",
-}
 _NO_RECORD_WHERE_THERE_IS_ONE = {
     "INV-5: an instance is let go that still is a member",
     "INV-5: an instance of the forming cohort is let go",
 }
 _A_LOG_IS_LOST_EARLY = {"INV-5: a voter that lost its log starts anew"}
 _KNOWN: dict[str, set[str]] = {
-    "generations-recall": _OVER_ANOTHER_GENERATIONS_RECORD,
-    "generations-late": _OVER_ANOTHER_GENERATIONS_RECORD,
-    "form-1-late": _OVER_ANOTHER_GENERATIONS_RECORD,
     "form-3-recall": _NO_RECORD_WHERE_THERE_IS_ONE,
     "form-3-wipe": _A_LOG_IS_LOST_EARLY,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from etcd_aws_cluster.app.observe import endpoints, endpoints_of_voters
+from etcd_aws_cluster.core.asking import endpoints_to_ask
 from etcd_aws_cluster.core.model import ClusterId, Reading, Transition
 from etcd_aws_cluster.core.ports import Stored
 from etcd_aws_cluster.core.view import View
@@ -146,11 +146,9 @@ def view_of(sight: Sight, names: Names) -> View:
         if sight.has_learners
         else frozenset(names.instance(i) for i, f in enumerate(facts) if f.seen.ec2 != UNSEEN),
     )
-    more = endpoints(group, record, POLICY)
-    while more:
-        answered = tuple([by_endpoint.get(e) or Reading(endpoint=e, problem="no answer") for e in more])
+    while more := endpoints_to_ask(view, POLICY):
+        answered = [by_endpoint.get(e) or Reading(endpoint=e, problem="no answer") for e in more]
         view = replace(view, readings=(*view.readings, *answered))
-        more = endpoints_of_voters(view, POLICY)
     return view
 
 

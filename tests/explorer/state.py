@@ -144,12 +144,14 @@ class Control(NamedTuple):
     Attributes:
         head: Of the record that it is about to write.
         is_outdated: Something that it could not know has happened since it looked.
+        is_void: The record was written since it read it: what it is about to write comes too late.
     """
 
     call: int = NO_CALL
     head: Head | tuple[()] = ()
     transfer_failed: int = 0
     is_outdated: int = 0
+    is_void: int = 0
 
 
 class Budget(NamedTuple):
@@ -189,7 +191,9 @@ class State(NamedTuple):
         is_window_over: Whether the gather window is.
         late: The membership call that is under way without its caller knowing.
         recalled: The record that an old read shows; () while every read is current.
+        is_recall_void: Whether the record was written since then.
         stuck: The call that writes the record and is under way without its caller knowing, and what it writes.
+        is_stuck_void: Whether the record was written since its caller read it.
         is_deleting: Whether the group is being deleted.
     """
 
@@ -204,7 +208,9 @@ class State(NamedTuple):
     controls: tuple[Control, ...] = (Control(),)
     late: int = NO_CALL
     recalled: Head | tuple[()] = ()
+    is_recall_void: int = 0
     stuck: tuple[int, Head] | tuple[()] = ()
+    is_stuck_void: int = 0
     is_deleting: int = 0
     budget: Budget = Budget()
 

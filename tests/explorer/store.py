@@ -1,4 +1,7 @@
-"""Parameter Store where it is not ideal: reads of the record that are old, and writes of it that take effect late."""
+"""Parameter Store where it is not ideal: reads of the record that are old, and writes of it that take effect late.
+
+A write that is void is not played as a record that lies there: nobody goes by it, and it is written over.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,13 @@ from tests.explorer.state import (
     CLAIM,
     CONCLUDE,
     INSTALL,
+    INSTALL_OUTCOME,
     NEW,
+    NO_CALL,
     NO_ENTRY,
     NO_HEAD,
     NO_RECORD,
+    WRITE,
     Entry,
     Head,
     State,
@@ -35,26 +41,30 @@ def steps(state: State) -> Iterator[Step]:
 
 def forget(state: State) -> State:
     """Have every read be current again."""
-    return state._replace(nodes=tuple([n._replace(recalled=()) if n.recalled else n for n in state.nodes]), recalled=())
+    return state._replace(
+        nodes=tuple([n._replace(recalled=()) if n.recalled else n for n in state.nodes]), recalled=(), is_recall_void=0
+    )
 
 
-def stick(state: State, call: int, head: Head, entries: list[Entry]) -> State:
+def stick(state: State, call: int, head: Head, entries: list[Entry], is_void: int) -> State:
     """Have a write be under way that its caller has given up."""
     if call == INSTALL and state.head.state == NO_RECORD:
         call = _CREATE
     nodes = tuple([n._replace(stuck=e if e != NO_ENTRY else ()) for n, e in zip(state.nodes, entries, strict=True)])
     budget = state.budget._replace(late_write=state.budget.late_write - 1)
-    return state._replace(nodes=nodes, stuck=(call, head), budget=budget)
+    return state._replace(nodes=nodes, stuck=(call, head), is_stuck_void=is_void, budget=budget)
 
 
 def unstick(state: State) -> State:
     """Have the write that is under way come to nothing."""
-    return state._replace(nodes=tuple([n._replace(stuck=()) if n.stuck else n for n in state.nodes]), stuck=())
+    return state._replace(
+        nodes=tuple([n._replace(stuck=()) if n.stuck else n for n in state.nodes]), stuck=(), is_stuck_void=0
+    )
 
 
 def _land(state: State) -> State:
     call, head = state.stuck or (0, state.head)
-    entries = [n.stuck or NO_ENTRY for n in state.nodes]
+    entries, is_void = [n.stuck or NO_ENTRY for n in state.nodes], state.is_stuck_void
     state = unstick(state)
     if call == CLAIM:
         if head.generation <= max(state.claim.generation, state.head.generation):
@@ -68,15 +78,26 @@ def _land(state: State) -> State:
         return state._replace(nodes=nodes, outcome=head)
     if call == _CREATE and state.head.state != NO_RECORD:
         return state
-    return write(state, head, entries)
+    return count(state) if is_void else write(state, head, entries)
 
 
 def write(state: State, head: Head, entries: list[Entry]) -> State:
     """Overwrite the record."""
+    state = count(state)
     is_same = all((n.entry.kind == 0) == (e.kind == 0) for n, e in zip(state.nodes, entries, strict=True))
     nodes = tuple([n._replace(entry=e) for n, e in zip(state.nodes, entries, strict=True)])
     return state._replace(nodes=nodes, head=head, plain=int(state.plain and is_same))
 
 
+def count(state: State) -> State:
+    """Give the record its next version: what is still to be written and follows an earlier one is void."""
+    return state._replace(
+        controls=tuple([c._replace(is_void=1) if c.call == WRITE else c for c in state.controls]),
+        is_recall_void=int(bool(state.recalled)),
+        is_stuck_void=int((state.stuck or (NO_CALL,))[0] in _WRITES),
+    )
+
+
 # The record is created only where there is none: unlike an overwrite, that comes too late for nothing.
 _CREATE = -1
+_WRITES = (INSTALL, INSTALL_OUTCOME, WRITE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from etcd_aws_cluster.core.errors import AwsError, RecordError
 from etcd_aws_cluster.core.ports import Stored
@@ -11,6 +13,22 @@ from etcd_aws_cluster.core.record import Record, RecordState
 from .failures import Failures
 
 OUTCOME = "/outcome"
+
+
+class Parameters(UserDict[str, str]):
+    """Texts by name; what was written to a name before is kept in ``versions``, oldest first."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, list[str]] = {}
+        super().__init__()
+
+    def __setitem__(self, name: str, text: str) -> None:
+        self.versions.setdefault(name, []).append(text)
+        super().__setitem__(name, text)
+
+    def __delitem__(self, name: str) -> None:
+        del self.versions[name]
+        super().__delitem__(name)
 
 
 class FakeStore:
@@ -26,16 +44,15 @@ class FakeStore:
     """
 
     def __init__(self) -> None:
-        self.parameters: dict[str, str] = {}
+        self.parameters = Parameters()
         self._failures = Failures()
         self.fail_next = self._failures.fail_next
         self.calls = self._failures.calls
 
     @property
     def record(self) -> Record | None:
-        """The stored record."""
-        text = self.parameters.get("record")
-        return None if text is None else Record.from_json(text)
+        """The stored record: the newest that is not void."""
+        return self._that_counts()[0]
 
     @property
     def claims(self) -> dict[int, Record]:
@@ -52,9 +69,10 @@ class FakeStore:
         with self._failures.during("read"):
             initial_cluster = self.parameters.get("initial-cluster")
             try:
-                return Stored(record=self.record, initial_cluster=initial_cluster)
+                record, is_covered = self._that_counts()
             except RecordError as error:
                 return Stored(record=None, problem=f"parameter record: {error}", initial_cluster=initial_cluster)
+            return Stored(record=record, is_covered=is_covered, initial_cluster=initial_cluster)
 
     def claim(self, record: Record) -> Record:
         """Create the claim, then make the claimed record the stored one unless that is of the same age or newer."""
@@ -80,13 +98,12 @@ class FakeStore:
             stored = self.record
             if stored and unless(stored):
                 return stored
-            self.parameters["record"] = record.to_json()
-        return record
+            return self._put(replace(record, follows=stored.follows if stored else 0))
 
-    def write(self, record: Record) -> None:
-        """Overwrite the record."""
+    def write(self, record: Record) -> Record:
+        """Overwrite the record that the given one follows."""
         with self._failures.during("write"):
-            self.parameters["record"] = record.to_json()
+            return self._put(record)
 
     def write_initial_cluster(self, text: str) -> None:
         """Overwrite the plain list."""
@@ -94,3 +111,21 @@ class FakeStore:
             raise ValueError("initial-cluster cannot be empty, expected at least one name=url")
         with self._failures.during("write_initial_cluster"):
             self.parameters["initial-cluster"] = text
+
+    def _put(self, record: Record) -> Record:
+        self.parameters["record"] = record.to_json()
+        version = len(self.parameters.versions["record"])
+        if record.follows not in {None, version - 1}:
+            raise AwsError("it came too late")
+        return replace(record, follows=version)
+
+    def _that_counts(self) -> tuple[Record | None, bool]:
+        """Return the newest record that is not void, and whether a void one lies over it."""
+        texts = self.parameters.versions.get("record", [])
+        for version in range(len(texts), 0, -1):
+            record = Record.from_json(texts[version - 1])
+            if record.follows in {None, version - 1}:
+                return replace(record, follows=len(texts)), version < len(texts)
+        if texts:
+            raise RecordError("all of them are void")
+        return None, False

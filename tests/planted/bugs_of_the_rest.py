@@ -147,8 +147,7 @@ OTHER_BUGS = (
             "return ConcludeFormation(retired) if last.state is RecordState.NEW else PublishRecord(retired)",
             "return PublishRecord(retired)",
         ),
-        "two-form",
-        (FORMING,),
+        tests=(FORMING,),
         is_blind=True,
     ),
     Bug(
@@ -158,7 +157,7 @@ OTHER_BUGS = (
             Edit(
                 AWS + "parameter_store.py",
                 'outcome = self._create_once(f"{self._prefix}/generations/{record.generation}/outcome", record)',
-                'self._create(f"{self._prefix}/generations/{record.generation}/outcome", record.to_json())\n'
+                'self._create(f"{self._prefix}/generations/{record.generation}/outcome", record)\n'
                 "        outcome = record",
             ),
         ),

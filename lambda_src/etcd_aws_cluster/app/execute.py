@@ -73,8 +73,7 @@ class ActionExecutor:
             case ConcludeFormation(record):
                 self._note_record(self._store.conclude(record))
             case PublishRecord(record):
-                self._store.write(record)
-                self._note_record(record)
+                self._note_record(self._store.write(record))
             case PublishInitialCluster(text):
                 self._store.write_initial_cluster(text)
                 self._observer.note(lambda stored: replace(stored, initial_cluster=text))
@@ -90,7 +89,7 @@ class ActionExecutor:
         return Outcome.DONE
 
     def _note_record(self, record: Record) -> None:
-        self._observer.note(lambda stored: replace(stored, record=record))
+        self._observer.note(lambda stored: replace(stored, record=record, is_covered=False))
 
     def _complete(self, action: CompleteLifecycleAction) -> None:
         memory = self._observer.memory

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from urllib.parse import urlsplit
 
-from ..core.model import LAUNCHING, POOL, Group, InstanceId, Reading, Transition
+from ..core.asking import endpoints_to_ask
+from ..core.model import Group, InstanceId, Reading, Transition
 from ..core.policy import Policy
 from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore, Stored
-from ..core.record import Record, RecordState
 from ..core.view import View, owner_of
 
 _MEANWHILE_S = 0.1
@@ -80,12 +79,10 @@ class Observer:
         """
         group, stored = self._look_at_aws()
         asked: dict[str, Future[Reading]] = {}
-        more = endpoints(group, stored.record, self._policy)
-        while more:
+        while more := endpoints_to_ask(self._view(group, stored, asked), self._policy):
             asked |= {each: self._executor.submit(self._members.read, each) for each in more}
             while wait(asked.values(), timeout=_MEANWHILE_S).not_done:
                 meanwhile(self._view(group, stored, asked))
-            more = endpoints_of_voters(self._view(group, stored, asked), self._policy)
         view = self._view(group, stored, asked)
         self._owners |= set(_owners(view))
         return view if all(r.supports_learners for r in view.readings) else self._with_hosts(view)
@@ -132,43 +129,6 @@ class Observer:
             newcomers = (i.instance_id for i in view.waiting(Transition.LAUNCHING))
             self._hosts_up = frozenset(i for i in newcomers if self._group.passes_status_checks(i))
         return replace(view, hosts_up=self._hosts_up)
-
-
-def endpoints(group: Group, record: Record | None, policy: Policy) -> tuple[str, ...]:
-    """Return the client endpoints to ask, in a fixed order.
-
-    Addresses come from EC2 and from peer URLs that a quorum confirmed, never from client URLs that a member may
-    advertise as it likes. Newcomers of a formed cluster are not asked: nothing runs there, and a host that drops
-    packets would slow each look by the connect timeout.
-    """
-    recorded = record.members if record and record.state is not RecordState.RETIRED else ()
-    listed = {m.instance for m in recorded}
-    formed = record is not None and record.state is RecordState.EXISTING
-    hosts: set[str | None] = {
-        i.private_ip
-        for i in group.instances
-        if i.private_ip and not i.ec2_state.has_ended and i.lifecycle not in POOL
-        if not (formed and i.lifecycle in LAUNCHING and i.instance_id not in listed)
-    }
-    hosts |= {
-        urlsplit(m.peer_urls[0]).hostname
-        for m in recorded
-        if m.peer_urls and not (m.instance and group.ec2_state(m.instance).has_ended)
-    }
-    return tuple(sorted(policy.client_url(h) for h in hosts if h))
-
-
-def endpoints_of_voters(view: View, policy: Policy) -> tuple[str, ...]:
-    """Return which instances of the group are still to be asked, for members have them as voters.
-
-    The record does not always tell: a write of an older one may take effect late. Voters that nobody asks would count
-    as silent, and a cluster be without a quorum that has one.
-    """
-    listed = {m for r in view.readings for m in r.members or () if not m.is_learner}
-    hosts = {urlsplit(url).hostname for m in listed for url in m.peer_urls}
-    serving = {i.private_ip for i in view.group.instances if i.private_ip and not i.ec2_state.has_ended}
-    asked = {r.endpoint for r in view.readings}
-    return tuple(sorted({policy.client_url(h) for h in serving & hosts} - asked))
 
 
 def _owners(view: View) -> Iterable[InstanceId]:

@@ -118,6 +118,7 @@ class Reason(StrEnum):
     GENERATION_OVER = "its generation is over"
     FORMATION_FAILED = "the cohort did not form in time"
     PREDECESSOR_DELETED = "the record is of a deleted group"
+    COVERED = "a write that came too late lies over the record"
     LIST_CHANGED = "the record differs from the member list"
     CAUGHT_UP_VOTER = "its member is a caught-up voter"
     NOT_A_MEMBER = "no member of the cluster is on it"

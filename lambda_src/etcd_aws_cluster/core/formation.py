@@ -10,6 +10,7 @@ from .actions import (
     Decision,
     FormCluster,
     Look,
+    PublishRecord,
     Reason,
     Refuse,
     Settled,
@@ -32,6 +33,14 @@ _MAY_HOLD_DATA = frozenset(
         Lifecycle.UNKNOWN,
     }
 )
+
+
+def uncover_the_record(view: View, _policy: Policy) -> Decision | None:
+    """Write the record again over one that came too late and is void: agents wait for that."""
+    record = view.stored.record
+    if record is None or not view.stored.is_covered:
+        return None
+    return Act(action=PublishRecord(record), reason=Reason.COVERED)
 
 
 def pass_the_warm_pool(view: View, _policy: Policy) -> Decision | None:

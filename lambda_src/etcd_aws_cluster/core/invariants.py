@@ -87,6 +87,8 @@ def _check_forming(view: View, record: Record) -> None:
 
 def _check_overwriting(view: View, action: ConcludeFormation | PublishRecord) -> None:
     last, record = view.stored.record, action.record
+    if view.stored.is_covered and isinstance(action, PublishRecord) and record == last:
+        return
     forming = last.generation if last and last.state is RecordState.NEW else None
     if isinstance(action, ConcludeFormation):
         _require(record.generation == forming, 1, "that generation does not form")

@@ -16,6 +16,7 @@ from .formation import (
     refuse_an_unusable_record,
     refuse_foreign,
     retire_a_deleted_groups_record,
+    uncover_the_record,
     watch_the_formation,
 )
 from .membership import (
@@ -37,6 +38,7 @@ from .record import Record
 from .view import View, read_lone_voter, read_membership
 
 _BEFORE_A_CLUSTER: tuple[Callable[[View, Policy], Decision | None], ...] = (
+    uncover_the_record,
     pass_the_warm_pool,
     follow_the_group_down,
     give_up_dead_newcomers,

@@ -92,18 +92,20 @@ class Stored:
         record: None where there is none, or it could not be understood.
         problem: Why the stored record cannot be used; empty where it can or there is none.
         initial_cluster: The published plain list; None where there is none.
+        is_covered: Whether a record that was written too late, and is void, lies over this one.
     """
 
     record: Record | None
     problem: str = ""
     initial_cluster: str | None = None
+    is_covered: bool = False
 
 
 class RecordStore(Protocol):
-    """Parameter Store."""
+    """Parameter Store. A record is void that was written over another than the one it follows."""
 
     def read(self) -> Stored:
-        """Return what is stored, in one call.
+        """Return what is stored, in one call unless void records lie over it.
 
         Raises:
             AwsError: The call failed.
@@ -134,11 +136,14 @@ class RecordStore(Protocol):
             RecordError: The outcome or the stored record cannot be understood.
         """
 
-    def write(self, record: Record) -> None:
-        """Overwrite the record.
+    def write(self, record: Record) -> Record:
+        """Overwrite the record that the given one follows.
+
+        Returns:
+            The record as it is stored; what is written next follows it.
 
         Raises:
-            AwsError: The call failed.
+            AwsError: The call failed, or the record has been written since, which makes this one void.
         """
 
     def write_initial_cluster(self, text: str) -> None:

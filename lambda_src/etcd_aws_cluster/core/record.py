@@ -20,6 +20,7 @@ from .model import ClusterId, InstanceId, Member, MemberId
 SCHEMA = 1
 MAX_BYTES = 4096
 """A standard parameter's limit: https://docs.aws.amazon.com/general/latest/gr/ssm.html"""
+_LATEST_VERSION = 999_999_999
 LONGEST_ENTRY_BYTES = 300
 """What the entry of a newcomer may grow to, with its clock."""
 
@@ -70,6 +71,8 @@ class Record:
         created_at: Epoch seconds.
         unresponsive_since: Epoch seconds, by instance in service whose member does not answer.
         leaving_since: Epoch seconds, by instance with a member that waits to go, into the warm pool included.
+        follows: The version of the parameter that its writer had read, which makes a write that comes too late void
+            (docs/decisions/0022); None where it counts whenever it is written. Of a record that was read: its version.
     """
 
     generation: int
@@ -81,6 +84,7 @@ class Record:
     members: tuple[RecordedMember, ...]
     unresponsive_since: Mapping[InstanceId, int] = field(default_factory=lambda: MappingProxyType({}))
     leaving_since: Mapping[InstanceId, int] = field(default_factory=lambda: MappingProxyType({}))
+    follows: int | None = field(default=None, compare=False)
 
     def entry_of(self, member: Member) -> RecordedMember | None:
         """Return the entry that was written for a member."""
@@ -107,7 +111,7 @@ class Record:
     def has_room(self) -> bool:
         """Whether one more member would fit, with a clock running for each."""
         clocks = {m.instance: self.created_at for m in self.members if m.instance}
-        longest = replace(self, unresponsive_since=clocks, leaving_since={})
+        longest = replace(self, unresponsive_since=clocks, leaving_since={}, follows=_LATEST_VERSION)
         try:
             return len(longest.to_json().encode()) + LONGEST_ENTRY_BYTES <= MAX_BYTES
         except RecordError:
@@ -122,6 +126,7 @@ class Record:
         text = json.dumps(
             {
                 "schema": SCHEMA,
+                **({} if self.follows is None else {"follows": self.follows}),
                 "generation": self.generation,
                 "group_arn": self.group_arn,
                 "token": self.token,
@@ -165,6 +170,7 @@ class Record:
                 members=tuple(_member_from_dict(m) for m in raw["members"]),
                 unresponsive_since=_clock(clocks.get("unresponsive", {})),
                 leaving_since=_clock(clocks.get("leaving", {})),
+                follows=None if raw.get("follows") is None else int(raw["follows"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordError(f"the record has a missing or wrong field: {error!r}") from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from ..app.observe import endpoints
+from ..core.asking import endpoints_to_ask
 from ..core.policy import Policy
 from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore
 from ..core.record import RecordState
@@ -22,11 +23,12 @@ def health_of(
         if record is None or record.state is not RecordState.EXISTING or record.cluster_id is None:
             return stored.problem or "no cluster has formed"
         found = group.read({m.instance for m in record.members if m.instance})
-        readings = tuple(map(members.read, endpoints(found, record, policy)))
-        view = View(observed_at=clock.now(), group=found, stored=stored, readings=readings)
+        view = View(observed_at=clock.now(), group=found, stored=stored)
+        while more := endpoints_to_ask(view, policy):
+            view = replace(view, readings=(*view.readings, *map(members.read, more)))
         membership = read_membership(view, record.cluster_id)
         if membership is None:
-            problems = "; ".join(f"{r.endpoint}: {r.problem}" for r in readings if r.problem)
+            problems = "; ".join(f"{r.endpoint}: {r.problem}" for r in view.readings if r.problem)
             return f"no quorum answers ({problems or 'nobody does'})"
         silent = [str(m) for m in membership.voters if m.member_id not in membership.serving]
         joining = [str(m) for m in membership.learners]

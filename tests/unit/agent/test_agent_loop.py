@@ -37,6 +37,9 @@ class HandClock:
             raise KeyboardInterrupt
 
 
+VERSION = 7
+
+
 class Script:
     """Gives the answers one after the other, the last one for ever."""
 
@@ -44,11 +47,11 @@ class Script:
         self._answers = iter(answers)
         self._last: str | Exception | None = None
 
-    def get(self, name: str) -> str | None:
+    def newest(self, name: str) -> tuple[str, int] | None:
         self._last = next(self._answers, self._last)
         if isinstance(self._last, Exception):
             raise self._last
-        return self._last
+        return None if self._last is None else (self._last, VERSION)
 
 
 class NoGroups:
@@ -181,3 +184,24 @@ def test_watching_keeps_the_last_good_file_and_goes_on(start: Start, host: Host)
 def test_backing_off_grows_to_half_a_minute_and_never_to_nothing() -> None:
     assert [backoff.after_failures(n, 1.0) for n in (1, 2, 3, 6, 99)] == [1.0, 2.0, 4.0, 30.0, 30.0]
     assert backoff.after_failures(5, 0.0) > 0
+
+
+def test_a_record_that_came_too_late_is_void_and_the_next_one_is_waited_for(start: Start, host: Host) -> None:
+    late, again = (a_record(an_entry(), *two_others(), follows=n) for n in (VERSION - 2, VERSION - 1))
+    agent, clock = start(late, late, again)
+
+    assert agent.run() is ExitCode.OK
+
+    assert len(clock.sleeps) == 2
+    assert host.peers_file.exists()
+
+
+def test_a_member_with_data_does_not_wait_for_it_for_long(start: Start, host: Host) -> None:
+    host.has_run_before()
+    file = host.has_peers_file()
+    agent, clock = start(a_record(an_entry(started=True), *two_others(), follows=VERSION - 2))
+
+    assert agent.run() is ExitCode.OK
+
+    assert 10 <= clock.now - 1000 < 60
+    assert host.peers_file.read_text() == file

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etcd_aws_agent.errors import ExitCode, RecordError
+from etcd_aws_agent.errors import ExitCode, RecordError, UnavailableError
 from etcd_aws_agent.record import parse_record
 from tests.unit.agent.fake_aws import INSTANCE
 from tests.unit.agent.records import INITIAL_CLUSTER_TOKEN, a_record, an_entry, two_others
@@ -97,3 +97,11 @@ def test_whatever_is_in_the_parameter_it_is_a_record_or_a_record_error(
 
     with suppress(RecordError):
         assert parse_record(json.dumps(document), parameter=PARAMETER).members
+
+
+def test_a_record_is_void_unless_its_version_is_the_next_after_the_one_it_follows() -> None:
+    assert parse_record(a_record(follows=6), parameter=PARAMETER, version=7)
+    assert parse_record(a_record(), parameter=PARAMETER, version=7)
+    for follows in (5, 7, "6"):
+        with pytest.raises(UnavailableError, match=rf"^{PARAMETER}: version 7 was to follow {follows!r} and is void$"):
+            parse_record(a_record(follows=follows), parameter=PARAMETER, version=7)

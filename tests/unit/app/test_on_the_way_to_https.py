@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from etcd_aws_cluster.app.observe import endpoints
+from etcd_aws_cluster.core.asking import endpoints_to_ask
 from etcd_aws_cluster.core.errors import NotSentError
 from etcd_aws_cluster.core.policy import Policy
 from tests.builders import a_view, ip
@@ -68,5 +68,4 @@ def test_an_https_newcomer_may_have_the_address_of_an_http_member_that_is_gone()
 
 
 def test_everybody_is_asked_by_the_scheme_of_now_whatever_they_were_added_with() -> None:
-    view = a_view()
-    assert endpoints(view.group, view.stored.record, HTTPS) == tuple(f"https://{ip(n)}:2379" for n in (1, 2, 3))
+    assert endpoints_to_ask(a_view(readings=()), HTTPS) == tuple(f"https://{ip(n)}:2379" for n in (1, 2, 3))

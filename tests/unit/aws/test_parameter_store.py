@@ -57,15 +57,20 @@ class Script:
         self.fails = stubber.add_client_error
 
     def holds(self, *asked: str, **found: str) -> None:
-        """Answer a read of the asked names; ``found`` by the last part of the name."""
-        parameters = [{"Name": name, "Value": found[key]} for name in asked if (key := _key(name)) in found]
+        """Answer a read of the asked names, all in their first version; ``found`` by the last part of the name."""
+        self.holds_version(1, *asked, **found)
+
+    def holds_version(self, version: int, *asked: str, **found: str) -> None:
+        """Answer a read of the asked names, all in that version."""
+        parameters = [_parameter(name, found[key], version) for name in asked if (key := _key(name)) in found]
         missing = [name for name in asked if _key(name) not in found]
         answer = {"Parameters": parameters} | ({"InvalidParameters": missing} if missing else {})
         self._stubber.add_response("get_parameters", answer, {"Names": list(asked)})
 
-    def takes(self, name: str, value: str, *, overwrite: bool) -> None:
-        """Take a write."""
-        self._stubber.add_response("put_parameter", {"Version": 1}, _write(name, value, overwrite=overwrite))
+    def takes(self, name: str, value: str, *, overwrite: bool, version: int = 2) -> None:
+        """Take a creation, or a write as that version."""
+        answer = {"Version": version if overwrite else 1}
+        self._stubber.add_response("put_parameter", answer, _write(name, value, overwrite=overwrite))
 
     def has_already(self, name: str, value: str) -> None:
         """Refuse a creation."""
@@ -78,8 +83,18 @@ class Script:
 
 
 def _key(name: str) -> str:
-    last = name.rpartition("/")[2].replace("-", "_")
+    last = name.rpartition("/")[2].partition(":")[0].replace("-", "_")
     return f"claim_{last}" if last.isdigit() else last
+
+
+def text(record: Record, *, follows: int) -> str:
+    """Return a record as it is written over a version of the parameter; 0 is none."""
+    return replace(record, follows=follows).to_json()
+
+
+def _parameter(name: str, value: str, version: int) -> dict[str, object]:
+    plain, _, asked = name.partition(":")
+    return {"Name": plain, "Value": value, "Version": version} | ({"Selector": f":{asked}"} if asked else {})
 
 
 def _write(name: str, value: str, *, overwrite: bool) -> dict[str, object]:
@@ -110,7 +125,7 @@ def test_record_and_list_are_read_in_one_call(ssm: Script, store: SsmRecordStore
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("value", "problem"),
     [
         ("{", "is not JSON"),
         ("null", "has schema 'NoneType', expected 1"),
@@ -122,9 +137,9 @@ def test_record_and_list_are_read_in_one_call(ssm: Script, store: SsmRecordStore
     ],
 )
 def test_a_record_that_cannot_be_used_is_a_problem_that_names_its_parameter(
-    ssm: Script, store: SsmRecordStore, text: str, problem: str
+    ssm: Script, store: SsmRecordStore, value: str, problem: str
 ) -> None:
-    ssm.holds(RECORD, LIST, record=text, initial_cluster="x=http://x:2380")
+    ssm.holds(RECORD, LIST, record=value, initial_cluster="x=http://x:2380")
 
     stored = store.read()
 
@@ -143,7 +158,7 @@ def test_a_throttled_read_is_told_with_the_parameters(ssm: Script, store: SsmRec
 
 def test_the_first_claim_holds_the_record_and_makes_it_the_stored_one(ssm: Script, store: SsmRecordStore) -> None:
     ssm.takes(CLAIM, OURS.to_json(), overwrite=False)
-    ssm.takes(RECORD, OURS.to_json(), overwrite=False)
+    ssm.takes(RECORD, text(OURS, follows=0), overwrite=False)
 
     assert store.claim(OURS) == OURS
 
@@ -151,7 +166,7 @@ def test_the_first_claim_holds_the_record_and_makes_it_the_stored_one(ssm: Scrip
 def test_an_earlier_claimers_cohort_wins_and_is_stored_by_the_later_one(ssm: Script, store: SsmRecordStore) -> None:
     ssm.has_already(CLAIM, OURS.to_json())
     ssm.holds(CLAIM, claim_1=THEIRS.to_json())
-    ssm.takes(RECORD, THEIRS.to_json(), overwrite=False)
+    ssm.takes(RECORD, text(THEIRS, follows=0), overwrite=False)
 
     assert store.claim(OURS) == THEIRS
 
@@ -160,7 +175,7 @@ def test_a_later_claimer_leaves_the_stored_record_of_its_generation_alone(ssm: S
     formed = replace(THEIRS, state=RecordState.EXISTING)
     ssm.has_already(CLAIM, OURS.to_json())
     ssm.holds(CLAIM, claim_1=THEIRS.to_json())
-    ssm.has_already(RECORD, THEIRS.to_json())
+    ssm.has_already(RECORD, text(THEIRS, follows=0))
     ssm.holds(RECORD, record=formed.to_json())
 
     assert store.claim(OURS) == formed
@@ -169,9 +184,9 @@ def test_a_later_claimer_leaves_the_stored_record_of_its_generation_alone(ssm: S
 def test_a_retired_generations_record_is_overwritten_by_the_next_ones(ssm: Script, store: SsmRecordStore) -> None:
     second = a_record(generation=2)
     ssm.takes(f"{PREFIX}/generations/2", second.to_json(), overwrite=False)
-    ssm.has_already(RECORD, second.to_json())
+    ssm.has_already(RECORD, text(second, follows=0))
     ssm.holds(RECORD, record=replace(OURS, state=RecordState.RETIRED).to_json())
-    ssm.takes(RECORD, second.to_json(), overwrite=True)
+    ssm.takes(RECORD, text(second, follows=1), overwrite=True)
 
     assert store.claim(second) == second
 
@@ -179,7 +194,7 @@ def test_a_retired_generations_record_is_overwritten_by_the_next_ones(ssm: Scrip
 def test_a_claim_that_comes_too_late_does_not_bring_an_old_generation_back(ssm: Script, store: SsmRecordStore) -> None:
     second = a_record(generation=2)
     ssm.takes(CLAIM, OURS.to_json(), overwrite=False)
-    ssm.has_already(RECORD, OURS.to_json())
+    ssm.has_already(RECORD, text(OURS, follows=0))
     ssm.holds(RECORD, record=second.to_json())
 
     assert store.claim(OURS) == second
@@ -199,7 +214,7 @@ def test_a_stored_record_that_cannot_be_understood_is_never_overwritten_by_a_cla
     ssm: Script, store: SsmRecordStore
 ) -> None:
     ssm.takes(CLAIM, OURS.to_json(), overwrite=False)
-    ssm.has_already(RECORD, OURS.to_json())
+    ssm.has_already(RECORD, text(OURS, follows=0))
     ssm.holds(RECORD, record='{"schema":99}')
 
     with pytest.raises(RecordError, match=rf"^parameter {RECORD}: the record has schema 99, expected 1$"):
@@ -228,7 +243,7 @@ def test_the_first_conclusion_is_the_outcome_and_the_stored_record(
 ) -> None:
     ssm.takes(OUTCOME, outcome.to_json(), overwrite=False)
     ssm.holds(RECORD, record=OURS.to_json())
-    ssm.takes(RECORD, outcome.to_json(), overwrite=True)
+    ssm.takes(RECORD, text(outcome, follows=1), overwrite=True)
 
     assert store.conclude(outcome) == outcome
 
@@ -240,7 +255,7 @@ def test_an_earlier_outcome_is_what_is_stored_whatever_is_wanted(
     ssm.has_already(OUTCOME, wanted.to_json())
     ssm.holds(OUTCOME, outcome=outcome.to_json())
     ssm.holds(RECORD, record=OURS.to_json())
-    ssm.takes(RECORD, outcome.to_json(), overwrite=True)
+    ssm.takes(RECORD, text(outcome, follows=1), overwrite=True)
 
     assert store.conclude(wanted) == outcome
 
@@ -298,3 +313,71 @@ def test_a_failed_write_is_told_with_its_parameter(ssm: Script, store: SsmRecord
 def test_an_empty_list_is_never_sent(store: SsmRecordStore) -> None:
     with pytest.raises(ValueError, match=rf"^{LIST} cannot be empty, expected at least one name=url$"):
         store.write_initial_cluster("")
+
+
+def test_what_is_written_next_follows_what_was_read_or_written(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.holds_version(7, RECORD, LIST, record=text(OURS, follows=6))
+    ssm.takes(RECORD, text(FORMED, follows=7), overwrite=True, version=8)
+    ssm.takes(RECORD, text(RETIRED, follows=8), overwrite=True, version=9)
+
+    read = store.read().record
+    assert read
+    written = store.write(replace(read, state=RecordState.EXISTING))
+    store.write(replace(written, state=RecordState.RETIRED))
+
+
+def test_a_write_over_what_was_not_read_is_void_and_said_to_be(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.takes(RECORD, text(FORMED, follows=7), overwrite=True, version=9)
+
+    with pytest.raises(AwsError, match=rf"^PutParameter for {RECORD} came too late: it has been written since$"):
+        store.write(replace(FORMED, follows=7))
+
+
+def test_the_newest_record_that_is_not_void_counts(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.holds_version(9, RECORD, LIST, record=text(RETIRED, follows=5))
+    ssm.holds_version(8, f"{RECORD}:8", record=text(THEIRS, follows=6))
+    ssm.holds_version(7, f"{RECORD}:7", record=text(FORMED, follows=6))
+
+    stored = store.read()
+
+    assert stored == Stored(record=FORMED, is_covered=True)
+    assert stored.record
+    assert stored.record.follows == 9
+
+
+def test_a_claim_is_not_put_off_by_a_void_record(ssm: Script, store: SsmRecordStore) -> None:
+    second = a_record(generation=2)
+    ssm.takes(f"{PREFIX}/generations/2", second.to_json(), overwrite=False)
+    ssm.has_already(RECORD, text(second, follows=0))
+    ssm.holds_version(4, RECORD, record=text(FORMED, follows=2))
+    ssm.holds_version(3, f"{RECORD}:3", record=text(RETIRED, follows=2))
+    ssm.takes(RECORD, text(second, follows=4), overwrite=True, version=5)
+
+    assert store.claim(second) == second
+
+
+def test_a_record_by_hand_says_nothing_of_what_it_follows_and_counts(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.holds_version(9, RECORD, LIST, record=RETIRED.to_json())
+
+    assert store.read() == Stored(record=RETIRED)
+
+
+def test_a_void_record_with_nothing_below_it_cannot_be_used(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.holds(RECORD, LIST, record=text(RETIRED, follows=7))
+
+    assert store.read() == Stored(record=None, problem=f"parameter {RECORD}: version 1 follows version 7")
+
+
+def test_a_version_below_that_is_not_shown_yet_is_looked_for_again(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.holds_version(9, RECORD, LIST, record=text(RETIRED, follows=7))
+    ssm.holds(f"{RECORD}:8")
+
+    with pytest.raises(AwsError, match=rf"does not find {RECORD}:8"):
+        store.read()
+
+
+def test_what_cannot_be_used_below_a_void_record_is_named_with_its_version(ssm: Script, store: SsmRecordStore) -> None:
+    ssm.holds_version(9, RECORD, LIST, record=text(RETIRED, follows=5))
+    ssm.holds_version(8, f"{RECORD}:8", record="not JSON")
+
+    assert store.read().problem.startswith(f"parameter {RECORD}:8: the record is not JSON")

@@ -101,6 +101,11 @@ BROKEN: list[tuple[str, View, Action]] = [
     ),
     (
         "INV-1: a formation would end without its outcome",
+        blank(record=a_cohort_record([1, 2, 3]), is_covered=True),
+        PublishRecord(a_cohort_record([1, 2, 3], state="retired")),
+    ),
+    (
+        "INV-1: a formation would end without its outcome",
         a_view(WAITING, record=a_cohort_record([1, 2, 3])),
         PublishRecord(a_record(THREE)),
     ),
@@ -239,6 +244,11 @@ def test_an_action_that_breaks_a_safety_rule_is_named_and_stopped(broken: str, v
 
 
 ALLOWED: list[tuple[str, View, Action]] = [
+    (
+        "a record is written again over one that came too late, whatever it says",
+        blank(record=a_cohort_record([1, 2, 3]), is_covered=True),
+        PublishRecord(a_cohort_record([1, 2, 3])),
+    ),
     (
         "the first cluster is formed of who waits",
         blank(no_record=True),

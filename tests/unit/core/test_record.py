@@ -42,6 +42,7 @@ def test_nine_members_with_every_clock_running_fit_a_standard_parameter() -> Non
     arn = "arn:aws-us-gov:autoscaling:us-gov-west-1:123456789012:autoScalingGroup"
     longest["group_arn"] = f"{arn}:{'u' * 36}:autoScalingGroupName/{'n' * 64}"
     longest["token"] = f"etcd-{'u' * 36}-g99"
+    longest["follows"] = 999_999_999
     assert len(Record.from_json(json.dumps(longest)).to_json()) <= MAX_BYTES
 
 
@@ -62,7 +63,7 @@ def test_a_record_that_does_not_fit_is_refused() -> None:
 def test_a_record_has_room_while_the_longest_entry_and_a_clock_for_each_member_fit() -> None:
     record = a_record([a_member(1), a_member(2)])
     clocks = dict.fromkeys((1, 2), 1)
-    ticking = a_record([a_member(1), a_member(2)], unresponsive=clocks)
+    ticking = replace(a_record([a_member(1), a_member(2)], unresponsive=clocks), follows=999_999_999)
     full = replace(record, token="t" * (MAX_BYTES - LONGEST_ENTRY_BYTES - len(ticking.to_json()) + len(record.token)))
     assert full.has_room()
     assert not replace(full, token=full.token + "t").has_room()

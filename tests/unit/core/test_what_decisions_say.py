@@ -95,6 +95,8 @@ BEFORE_A_CLUSTER: list[Row] = [
         blank(BOTH, problem="the record has schema 9"),
         (Look.LATER, LAUNCH_4_AND_LEAVE_3),
     ),
+    (Reason.COVERED, "", a_view([NEWCOMER], desired=0, deleting=True, is_covered=True), BY_DEFAULT),
+    (Reason.COVERED, "", blank(COHORT, record=a_cohort_record([1, 2, 3]), is_covered=True), BY_DEFAULT),
     (
         Reason.PREDECESSOR_DELETED,
         OTHER_ARN,

@@ -25,6 +25,7 @@ class Cluster:
     members: tuple[Member, ...] = THREE
     silent: tuple[int, ...] = ()
     record: str = field(default_factory=lambda: a_record(THREE).to_json())
+    third: str = "InService"
 
     def read(self, asked: Any) -> Any:  # noqa: ANN401 - two ports have a call of that name
         return self._reading(asked) if isinstance(asked, str) else self._group(asked)
@@ -34,7 +35,7 @@ class Cluster:
         return found.get(endpoint, Reading(endpoint=endpoint, problem="refused"))
 
     def _group(self, _also: Collection[InstanceId]) -> Group:
-        instances = tuple(an_instance(n) for n in (1, 2, 3))
+        instances = (an_instance(1), an_instance(2), an_instance(3, self.third))
         return Group(name="etcd", arn=ARN, desired=3, is_deleting=False, instances=instances, elsewhere={})
 
     def trouble(self) -> str:
@@ -63,3 +64,16 @@ def test_a_cluster_whose_members_all_serve_is_whole() -> None:
 )
 def test_anything_else_is_told(cluster: Cluster, words: str) -> None:
     assert words in cluster.trouble()
+
+
+BEHIND = a_record(THREE[:2]).to_json()
+"""It was written late: its third member has been promoted since, and waits to go into service."""
+
+
+def test_a_record_that_is_behind_hides_no_voter_that_serves() -> None:
+    assert Cluster(record=BEHIND, third="Pending:Wait").trouble() == ""
+    assert Cluster(record=BEHIND, third="Pending:Wait", silent=(2,)).trouble().startswith("voter 66 (i-02")
+
+
+def test_a_record_that_is_behind_hides_no_voter_that_does_not() -> None:
+    assert Cluster(record=BEHIND, third="Pending:Wait", silent=(3,)).trouble().startswith("voter 67 (i-03")
