@@ -139,7 +139,7 @@ LEAVING_BUGS = (
         "the last voter is removed",
         "etcd-cloud-operator, crewjam: no such check",
         core(
-            "membership.py",
+            "formed.py",
             "return voters > 0 and survives(voters=voters, unresponsive=silent)",
             "return voters == 0 or survives(voters=voters, unresponsive=silent)",
         ),
