@@ -5,6 +5,7 @@ INSUFFICIENT_DATA (MISSING), and neither rings nor is green. That nobody looks a
 Why: docs/decisions/0019-alarms.md.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ RUNBOOK = "docs/runbook.md"
 _DAY_S = 24 * 3600
 _SLOW_MIN = 5
 """What changes slowly is judged in periods of at least this, so that a late tick leaves none of them empty."""
+_NEXT_TRY_MIN = 5
+"""Until a newcomer that was given up is gone and the next one launches."""
+_SILENT = 5
+"""So many periods without a run that ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +70,7 @@ def _of_quorum(settings: Settings, metrics: ClusterMetrics) -> Iterator[AlarmSpe
         says="it cannot spare one more voter: the next that fails takes the quorum with it",
         # Minimum: not one look of the period saw it well. One member that died is replaced in some minutes.
         metric=metrics.own("QuorumAtRisk", "Minimum"),
-        of=max(1, settings.monitoring.quorum_alarm_min // metrics.tick_min),
+        of=max(1, settings.monitoring.quorum_alarm_min // metrics.period_min),
     )
     yield AlarmSpec(
         name="NoLeader",
@@ -78,7 +83,7 @@ def _of_quorum(settings: Settings, metrics: ClusterMetrics) -> Iterator[AlarmSpe
 
 
 def _of_members(settings: Settings, metrics: ClusterMetrics) -> Iterator[AlarmSpec]:
-    slow_min = max(_SLOW_MIN, metrics.tick_min)
+    slow_min = max(_SLOW_MIN, metrics.period_min)
     yield AlarmSpec(
         name="MemberDifference",
         says=f"for {settings.monitoring.member_count_alarm_min} minutes it has not had the desired members",
@@ -91,7 +96,10 @@ def _of_members(settings: Settings, metrics: ClusterMetrics) -> Iterator[AlarmSp
         says=f"an instance has waited for more than {settings.timing.join_timeout_s} s to be let in as a voter",
         metric=metrics.own("JoinWait"),
         threshold=settings.timing.join_timeout_s,
-        of=2,
+        # One value is all there is: who has waited for so long is given up. It rings on until the next newcomer has
+        # had its time too, so that one that fails again and again is one alarm.
+        of=math.ceil((settings.timing.join_timeout_s / 60 + _NEXT_TRY_MIN) / metrics.period_min),
+        needed=1,
     )
     yield AlarmSpec(
         name="Refusing",
@@ -140,7 +148,8 @@ def _of_data(settings: Settings, metrics: ClusterMetrics) -> Iterator[AlarmSpec]
         )
 
 
-def _of_the_controller(settings: Settings, metrics: ClusterMetrics) -> Iterator[AlarmSpec]:
+def _of_the_controller(_settings: Settings, metrics: ClusterMetrics) -> Iterator[AlarmSpec]:
+    silent_min = _SILENT * metrics.period_min
     yield AlarmSpec(
         name="FunctionErrors",
         says="the controller's function fails: it was cut off, or an error in it was met",
@@ -172,8 +181,8 @@ def _of_the_controller(settings: Settings, metrics: ClusterMetrics) -> Iterator[
     )
     yield AlarmSpec(
         name="Silent",
-        says="the controller has not finished a run for five ticks: nobody looks after it",
-        metric=metrics.own("Tick", minutes=5 * settings.timing.tick_interval_min),
+        says=f"the controller has not finished a run for {silent_min} minutes: nobody looks after it",
+        metric=metrics.own("Tick", minutes=silent_min),
         operator=ComparisonOperator.LESS_THAN_THRESHOLD,
         missing=TreatMissingData.BREACHING,
     )

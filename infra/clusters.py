@@ -9,6 +9,7 @@ from typing import Any
 
 from infra.settings import Settings
 from infra.settings.rules import KEY_PREFIX, SettingsError
+from infra.shared_vpc import shared_vpc_conflicts
 
 CLUSTERS_KEY = f"{KEY_PREFIX}clusters"
 _NAME = "cluster_name"
@@ -29,6 +30,7 @@ def clusters_from_context(context: Mapping[str, Any]) -> tuple[Settings, ...]:
     problems = list(_problems_of_names(entries, shared))
     if not problems:
         clusters, problems = _read_all(entries, shared)
+        problems = problems or list(shared_vpc_conflicts(clusters))
     if problems:
         raise SettingsError("\n".join(problems))
     return tuple(clusters)

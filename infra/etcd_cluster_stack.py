@@ -60,7 +60,7 @@ class EtcdClusterStack(Stack):
         monitoring = Monitoring(self, "Monitoring", settings=settings, controller=self._controller)
         self._agent = agent(self, "Agent")
         if settings.attach.attach:
-            self._attach()
+            self._attach(monitoring)
         else:
             self._make_members(monitoring)
         self._tell(domain)
@@ -84,11 +84,13 @@ class EtcdClusterStack(Stack):
             network.add_endpoints(endpoints, access.endpoints(for_clients=asks))
         return access
 
-    def _attach(self) -> None:
+    def _attach(self, monitoring: Monitoring) -> None:
         """Put hooks to the group that is there, when everything that answers them is at work."""
         pki = Pki(self, "Pki", settings=self._settings, controller=self._controller)
         hooks = AttachedHooks(self, "Hooks", settings=self._settings)
         hooks.node.add_dependency(self._network, self._access, self._controller, pki)
+        # Not after the hooks, which are last: what fails later would take them back from instances that wait in them.
+        monitoring.node.add_dependency(self._controller)
 
     def _make_members(self, monitoring: Monitoring) -> None:
         """Make the group, between the guard of its deployments and what rolls them out."""
@@ -111,6 +113,8 @@ class EtcdClusterStack(Stack):
         pki = Pki(self, "Pki", settings=settings, controller=controller, deployment=deployment, hosts=members.role)
         # The first instance finds the whole controller at work, and the last one is let go by it.
         members.group.node.add_dependency(network, self._access, controller, pki)
+        # An alarm for silence rings at once where nothing has run yet.
+        monitoring.node.add_dependency(members.group)
         # What the guard refuses changes nothing: not the instances, and not what their controller believes of them.
         deployment.guard.node.add_dependency(network, self._access)
         controller.function.node.add_dependency(deployment.guard)

@@ -11,11 +11,14 @@ from infra.settings import Settings
 class ClusterMetrics:
     """Makes metrics of one cluster.
 
-    No period is shorter than a tick: each run publishes what it knows, and between two ticks there may be no run.
+    No period is shorter than a tick or a run: each run publishes, when it ends, what it knows.
+
+    Attributes:
+        period_min: The shortest period, in minutes, that has a value each time.
     """
 
     def __init__(self, settings: Settings, controller: Controller) -> None:
-        self.tick_min = settings.timing.tick_interval_min
+        self.period_min = max(settings.timing.tick_interval_min, -(-settings.controller.function_timeout_s // 60))
         self._cluster_name = settings.cluster_name
         self._controller = controller
 
@@ -28,7 +31,7 @@ class ClusterMetrics:
             metric_name=name,
             dimensions_map={"cluster": self._cluster_name},
             statistic=statistic,
-            period=Duration.minutes(minutes or self.tick_min),
+            period=Duration.minutes(minutes or self.period_min),
             label=label,
         )
 
@@ -46,7 +49,7 @@ class ClusterMetrics:
     def function(self, name: str, statistic: str, *, label: str | None = None) -> cloudwatch.Metric:
         """One of the function."""
         return self._controller.function.metric(
-            name, statistic=statistic, period=Duration.minutes(self.tick_min), label=label
+            name, statistic=statistic, period=Duration.minutes(self.period_min), label=label
         )
 
     def queue(self, name: str, *, label: str | None = None) -> cloudwatch.Metric:

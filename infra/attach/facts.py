@@ -46,7 +46,8 @@ class Facts:
         counts_in: What the desired capacity is counted in, if it is not instances; empty if it is.
         states: Lifecycle states by instance.
         refresh: Status of an instance refresh that is under way; empty without one.
-        replaces_first: Whether the maintenance policy has a replacement in service before an instance goes.
+        replaces_first: Whether the maintenance policy has a replacement in service before any instance goes, also an
+            unhealthy one.
         scales_by: Scaling policies and scheduled actions.
         user_data: Of its launch template or configuration, decoded; None if it could not be read.
         vpcs: Of its subnets.

@@ -1,6 +1,5 @@
 """What forbids to attach to a group, and what is better changed before: pure, by the facts alone."""
 
-import math
 import re
 from collections.abc import Iterator
 
@@ -108,21 +107,18 @@ def _of_capacity(facts: Facts) -> Iterator[str]:
             f"MaxSize is {facts.max_size}, so that no replacement can be launched before an instance goes: "
             f"{update} --max-size {facts.desired + 1}"
         )
-    if not facts.replaces_first:
+    if facts.replaces_first:
+        # docs/decisions/0005-stack.md: AWS would wait for the newcomer, and etcd for the silent voter to be gone.
         yield (
-            "no instance maintenance policy launches before it terminates: "
-            f"{update} --instance-maintenance-policy MinHealthyPercentage=100,MaxHealthyPercentage={_one_more(facts)}"
+            "the instance maintenance policy keeps an unhealthy instance until its replacement is in service, and etcd "
+            "lets no replacement in while one of three is silent: neither would end; an instance refresh can launch "
+            f"first without it: {update} --instance-maintenance-policy MinHealthyPercentage=-1,MaxHealthyPercentage=-1"
         )
     if not facts.retains:
         yield (
             "an instance whose termination hook runs out is terminated, whatever etcd says, and not retained: "
             f'{update} --instance-lifecycle-policy \'{{"RetentionTriggers": {{"TerminateHookAbandon": "retain"}}}}\''
         )
-
-
-def _one_more(facts: Facts) -> int:
-    """The percentage of the desired capacity that leaves room for one more instance."""
-    return 100 + math.ceil(100 / max(facts.desired, 1))
 
 
 def _of_policies(facts: Facts) -> Iterator[str]:

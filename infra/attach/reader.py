@@ -68,12 +68,13 @@ def _of_group(group: Mapping[str, Any]) -> dict[str, Any]:
     """The facts that the group's own description has."""
     tags = {tag["Key"]: tag.get("Value", "") for tag in group.get("Tags", [])}
     policy = group.get("InstanceMaintenancePolicy") or {}
+    desired = group["DesiredCapacity"]
     triggers = (group.get("InstanceLifecyclePolicy") or {}).get("RetentionTriggers") or {}
     return {
         "arn": group["AutoScalingGroupARN"],
         "is_deleting": bool(group.get("Status")),
         "stack": tags.get(_MADE_BY, ""),
-        "desired": group["DesiredCapacity"],
+        "desired": desired,
         "min_size": group["MinSize"],
         "max_size": group["MaxSize"],
         "counts_in": _unit(group),
@@ -85,8 +86,8 @@ def _of_group(group: Mapping[str, Any]) -> dict[str, Any]:
         "has_warm_pool": "WarmPoolConfiguration" in group,
         "protects_new": bool(group.get("NewInstancesProtectedFromScaleIn")),
         "retains": triggers.get("TerminateHookAbandon") == "retain",
-        "replaces_first": policy.get("MinHealthyPercentage", -1) >= _WHOLE_PERCENTAGE
-        and policy.get("MaxHealthyPercentage", -1) > _WHOLE_PERCENTAGE,
+        # As many have to be healthy as are desired, where a part of an instance counts as one.
+        "replaces_first": policy.get("MinHealthyPercentage", -1) * desired > _WHOLE_PERCENTAGE * max(desired - 1, 0),
     }
 
 

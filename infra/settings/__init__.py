@@ -19,7 +19,7 @@ from infra.settings.monitoring import MonitoringSettings, monitoring_conflicts
 from infra.settings.network import NetworkSettings, network_conflicts
 from infra.settings.rollout import RolloutSettings, rollout_conflicts
 from infra.settings.rules import KEY_PREFIX, SettingsError, WholeOf, setting
-from infra.settings.timing import TimingSettings
+from infra.settings.timing import TimingSettings, timing_conflicts
 from infra.settings.tls import TlsSettings, tls_conflicts
 from infra.settings.volumes import VolumeSettings, volume_conflicts
 
@@ -104,6 +104,7 @@ CONFLICTS: tuple[Callable[[Settings, Mapping[str, Any]], Iterator[str]], ...] = 
     dns_conflicts,
     rollout_conflicts,
     monitoring_conflicts,
+    timing_conflicts,
 )
 """What is fine alone and not together, by part of the app; each gets the settings, and the keys as they were given."""
 

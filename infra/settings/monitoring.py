@@ -13,6 +13,8 @@ _DAY_MIN = 24 * 60
 """The longest that CloudWatch looks back: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
 
 _OWN_CERTIFICATE_HOURS = 14 * 24
+_BETWEEN_LOOKS_HOURS = 2
+"""At most, of a host's timer: so long a certificate may be due, and nothing be wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +76,10 @@ def certificate_alarm_s(settings: "Settings") -> float:
 def monitoring_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterator[str]:
     """Yield one line for each pair of values that cannot go together."""
     monitoring, tls = settings.monitoring, settings.tls
-    if tls.pki == "automatic" and 2 * monitoring.certificate_alarm_hours > tls.certificate_hours:
+    most = tls.certificate_hours // 2 - _BETWEEN_LOOKS_HOURS
+    if tls.pki == "automatic" and monitoring.certificate_alarm_hours > most:
         yield (
-            f"{KEY_PREFIX}certificate_alarm_hours: got {monitoring.certificate_alarm_hours}, expected at most half of "
-            f"{KEY_PREFIX}certificate_hours, which is {tls.certificate_hours}: before that nothing is renewed"
+            f"{KEY_PREFIX}certificate_alarm_hours: got {monitoring.certificate_alarm_hours}, expected at most {most}, "
+            f"two hours less than half of {KEY_PREFIX}certificate_hours, which is {tls.certificate_hours}: "
+            "before that hosts may not have renewed theirs"
         )

@@ -20,9 +20,9 @@ class RolloutSettings:
         "who replaces the instances of a changed launch template: the deployment, which fails and goes back if a new "
         "one does not become a member; or you, by an instance refresh",
     )
-    # CloudFormation waits an hour for a custom resource, and no longer.
+    # CloudFormation waits an hour for a custom resource, and no longer; what was begun needs some minutes to end.
     rollout_timeout_min: int = setting(
-        55, Whole(minimum=5, maximum=55), "time in which a deployment has to replace all instances", unit="min"
+        50, Whole(minimum=5, maximum=50), "time in which a deployment has to replace all instances", unit="min"
     )
 
 

@@ -1,8 +1,13 @@
 """How long things may take."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from infra.settings.rules import Whole, setting
+from infra.settings.rules import KEY_PREFIX, Whole, setting
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
 
 # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
 _HOOK_TIMEOUT = Whole(minimum=30, maximum=7200)
@@ -41,3 +46,19 @@ class TimingSettings:
     run_reserve_s: int = setting(
         10, Whole(minimum=1, maximum=120), "no new step is begun with less than this left of a run", unit="s"
     )
+
+
+def timing_conflicts(settings: "Settings", _given: Mapping[str, Any]) -> Iterator[str]:
+    """Say that the time of a newcomer or a leaver would be up before anybody looks again.
+
+    A run that waits for one ends with the function's time; the next tick carries on, and keeps the hook alive.
+    """
+    timing = settings.timing
+    tick_min = timing.tick_interval_min
+    for key in ("join_timeout_s", "terminate_hook_timeout_s"):
+        limit_s = getattr(timing, key)
+        if 60 * tick_min >= limit_s and tick_min > 1:  # there is none shorter than a minute
+            yield (
+                f"{KEY_PREFIX}tick_interval_min: got {tick_min}, expected less than {KEY_PREFIX}{key}, "
+                f"which is {limit_s} s: time would be up before the next look"
+            )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from infra.etcd_releases import known_sha256
+from infra.etcd_releases import ARM64_SINCE, known_sha256, release
 from infra.names import AGENT_FILE
 from infra.settings import Settings
 
@@ -96,7 +96,7 @@ def host_files(settings: Settings, *, architecture: str) -> tuple[HostFile, ...]
         return HostFile(path=_UNITS + name, text=text, is_started=is_started)
 
     files = [
-        HostFile(path=f"{_SETTINGS}/agent.env", text=_environment_file(agent_environment(settings))),
+        HostFile(path=f"{_SETTINGS}/agent.env", text=_environment_file(agent_environment(settings, architecture))),
         HostFile(path=f"{_SETTINGS}/setup.env", text=_environment_file(_setup_environment(settings, architecture))),
         HostFile(path=f"{library}/setup", text=_program("setup.sh"), is_program=True),
         unit("etcd-user.service"),
@@ -113,7 +113,7 @@ def host_files(settings: Settings, *, architecture: str) -> tuple[HostFile, ...]
     return tuple(files)
 
 
-def agent_environment(settings: Settings) -> dict[str, str | int]:
+def agent_environment(settings: Settings, architecture: str) -> dict[str, str | int]:
     """The variables of agent and etcd: both units load them (docs/agent.md)."""
     etcd, tls = settings.etcd, settings.tls
     variables: dict[str, str | int] = {
@@ -128,6 +128,8 @@ def agent_environment(settings: Settings) -> dict[str, str | int]:
         "AGENT_DEADLINE_S": settings.members.agent_deadline_s,
         "AWS_REGION": _word("region"),
     }
+    if architecture == "arm64" and release(etcd.etcd_version) < ARM64_SINCE:
+        variables["ETCD_UNSUPPORTED_ARCH"] = architecture
     if settings.uses_tls:
         variables |= {"ETCD_PKI": tls.pki, "ETCD_PKI_DIR": _PKI, "ETCD_USER": "etcd"}
         if tls.host_tls_source:

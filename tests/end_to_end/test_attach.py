@@ -147,7 +147,6 @@ def test_the_look_at_the_group_says_what_is_missing_and_how_to_deploy(walk: Walk
     assert code == 0, said
     assert "REFUSED" not in said
     assert "RECOMMENDED  the user data of instances to come runs the container" in said
-    assert "--instance-maintenance-policy" in said
     assert "--instance-lifecycle-policy" in said
     assert f"-c etcd:vpc_id={walk.group.vpc_id}" in said
     assert f"-c etcd:members_security_group_id={walk.group.security_group_id}" in said
@@ -156,7 +155,6 @@ def test_the_look_at_the_group_says_what_is_missing_and_how_to_deploy(walk: Walk
 def test_what_was_recommended_and_done_is_not_said_again(walk: Walk) -> None:
     walk.lab.autoscaling.update_auto_scaling_group(
         AutoScalingGroupName=NAME,
-        InstanceMaintenancePolicy={"MinHealthyPercentage": 100, "MaxHealthyPercentage": 134},
         InstanceLifecyclePolicy={"RetentionTriggers": {"TerminateHookAbandon": "retain"}},
     )
     said = walk.looked_at(NAME)[1]

@@ -82,6 +82,13 @@ def test_the_hooks_are_made_after_everything_that_answers_them_and_deleted_befor
     assert answering | {launch} <= needed_by(attached, terminate)
 
 
+def test_alarms_are_made_when_there_is_something_to_hear_and_the_hooks_do_not_wait_for_them(attached: Template) -> None:
+    sources = {*of_type(attached, "AWS::Events::Rule"), *of_type(attached, "AWS::Lambda::EventSourceMapping")}
+    for alarm in of_type(attached, "AWS::CloudWatch::Alarm"):
+        assert sources <= needed_by(attached, alarm)
+        assert not needed_by(attached, alarm) & set(of_type(attached, HOOK))
+
+
 def test_the_members_group_lets_the_controller_in_on_the_client_port_and_nobody_else(attached: Template) -> None:
     rule = only(attached, "AWS::EC2::SecurityGroupIngress")
     assert (rule["GroupId"], rule["FromPort"], rule["ToPort"]) == ("sg-0123456789abcdef0", 2379, 2379)

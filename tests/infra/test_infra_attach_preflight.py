@@ -30,7 +30,6 @@ FINE = Facts(
     max_size=4,
     states={"i-1": "InService", "i-2": "InService", "i-3": "InService"},
     retains=True,
-    replaces_first=True,
     user_data="cat > /etc/etcd-aws-cluster/agent.env",
     vpcs=frozenset({"vpc-1"}),
     security_groups={each: frozenset({"sg-1", "sg-2"}) for each in ("i-1", "i-2", "i-3")},
@@ -115,7 +114,8 @@ def test_nothing_that_was_not_asked_for_is_held_against_the_group() -> None:
         ({"desired": 0, "states": {}}, "no cluster to adopt"),
         ({"desired": 4, "max_size": 5}, "4 instances are desired, and 3 tolerate as many failures"),
         ({"max_size": 3}, "--max-size 4"),
-        ({"replaces_first": False}, "MinHealthyPercentage=100,MaxHealthyPercentage=134"),
+        ({"replaces_first": True}, "no replacement in while one of three is silent"),
+        ({"replaces_first": True}, "--instance-maintenance-policy MinHealthyPercentage=-1,MaxHealthyPercentage=-1"),
         ({"retains": False}, '{"RetentionTriggers": {"TerminateHookAbandon": "retain"}}'),
         ({"suspended": ("ReplaceUnhealthy", "AZRebalance", "Launch")}, "suspended: Launch, ReplaceUnhealthy;"),
         ({"scales_by": ("scaling policy cpu",)}, "scaling policy cpu may change the number of members"),
@@ -288,6 +288,21 @@ def test_every_fact_is_read_from_where_aws_tells_it() -> None:
         wanted_group="sg-1",
         wanted_group_vpc="vpc-1",
     )
+
+
+@pytest.mark.parametrize(
+    ("policy", "replaces_first"),
+    [
+        ({}, False),
+        ({"MinHealthyPercentage": 60, "MaxHealthyPercentage": 110}, False),  # one of three may be missing
+        ({"MinHealthyPercentage": 90, "MaxHealthyPercentage": 120}, True),  # none may
+    ],
+)
+def test_a_policy_that_lets_no_instance_be_missing_replaces_first(
+    policy: dict[str, int], *, replaces_first: bool
+) -> None:
+    session: Any = a_session(group_as_described(InstanceMaintenancePolicy=policy), launch_data={})
+    assert read_facts(session, "legacy", members_security_group_id="sg-1").replaces_first is replaces_first
 
 
 def test_user_data_that_is_no_text_is_not_known_rather_than_without_the_agent() -> None:

@@ -101,6 +101,31 @@ def test_a_key_with_the_prefix_in_an_entry_is_refused_with_how_it_is_written() -
     assert line == "etcd:clusters, entry 1 (orders): got the key etcd:size, expected it without etcd:"
 
 
+SHARED_VPC = {"vpc_id": "vpc-01234567", "dns_zone_name": "example.internal"}
+NO_INTERNET = {"vpc_id": "vpc-01234567", "egress": "endpoints", "etcd_url": "s3://archives/etcd.tar.gz"}
+
+
+def test_a_zone_that_each_would_make_for_the_vpc_that_they_share_is_refused() -> None:
+    (line,) = refusal({"cluster_name": "orders"}, {"cluster_name": "users"}, **SHARED_VPC)
+    assert line.startswith(
+        "etcd:dns_zone_name: got example.internal for each of orders, users in vpc-01234567, expected"
+    )
+    read({"cluster_name": "orders"}, {"cluster_name": "users", "dns_zone_id": "Z0123456789ABC"}, **SHARED_VPC)
+    read({"cluster_name": "orders"}, {"cluster_name": "users", "dns_zone_name": "users.internal"}, **SHARED_VPC)
+    read({"cluster_name": "orders"}, {"cluster_name": "users", "vpc_id": "vpc-76543210"}, **SHARED_VPC)
+    read({"cluster_name": "orders"}, {"cluster_name": "users"}, dns_zone_name="example.internal")  # a VPC each
+
+
+def test_endpoints_that_each_would_make_for_the_vpc_that_they_share_are_refused() -> None:
+    (line,) = refusal(
+        {"cluster_name": "orders", "given_vpc_endpoints": "all"},
+        {"cluster_name": "users", "given_vpc_endpoints": "sqs,ssm"},
+        **NO_INTERNET,
+    )
+    assert line.startswith("etcd:given_vpc_endpoints: got ssm, sqs for each of orders, users in vpc-01234567, expected")
+    read({"cluster_name": "orders", "given_vpc_endpoints": "all"}, {"cluster_name": "users"}, **NO_INTERNET)
+
+
 def test_names_that_cloudformation_does_not_take_get_stack_names_that_differ() -> None:
     odd = [stack_name(name) for name in ("a.b", "a_b", "a-b", "a--b", ".a.b", "x" * 120, "x" * 121)]
     assert len(set(odd)) == len(odd)

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from etcd_aws_cluster.deployment import deployed, handler
+from etcd_aws_cluster.deployment.handler import RESERVE_S
+from etcd_aws_cluster.deployment.rollout import END_WAIT_S
 from infra.controller import HANDLER as CONTROLLER
 from infra.deployed import TAG, deployed_as
 from infra.deployment import GUARD, HANDLER, ROLLOUT
-from infra.settings import Settings
+from infra.settings import Settings, declared_settings
 from infra.settings.rules import SettingsError
 from tests.infra.stacks import HTTP, function, needed_by, of_type, only, synthesize, text
 from tests.infra.test_infra_members import GROUP, LAUNCH_TEMPLATE, allowed_to, launch_data, role_of_function
@@ -89,9 +91,16 @@ def test_the_rollout_is_asked_when_the_launch_template_changes_and_is_waited_for
     assert rollout["LaunchTemplateId"] == group["LaunchTemplate"]["LaunchTemplateId"]
     assert rollout["LaunchTemplateVersion"] == group["LaunchTemplate"]["Version"]
     assert rollout["ServiceTimeout"] == "3600"
-    assert (rollout["Mode"], rollout["TimeoutMinutes"]) == ("automatic", 55)
+    assert (rollout["Mode"], rollout["TimeoutMinutes"]) == ("automatic", 50)
     other = only(synthesize({"etcd:rollout": "manual", "etcd:rollout_timeout_min": "40"}), ROLLOUT)
     assert (other["Mode"], other["TimeoutMinutes"]) == ("manual", 40)
+
+
+def test_a_rollout_whose_time_is_up_answers_before_cloudformation_gives_it_up() -> None:
+    (longest,) = (f.metadata["rule"].maximum for _, f in declared_settings() if f.name == "rollout_timeout_min")
+    assert 60 * longest + END_WAIT_S + RESERVE_S < 3600
+    with pytest.raises(SettingsError, match="rollout_timeout_min: got '55', expected a whole number from 5 to 50"):
+        Settings.from_context({"etcd:rollout_timeout_min": "55"})
 
 
 def test_a_limit_that_ends_before_a_failed_launch_is_seen_is_refused() -> None:

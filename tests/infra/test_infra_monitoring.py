@@ -12,7 +12,7 @@ from infra.controller import HANDLER
 from infra.dashboard_picture import dashboard_body, draw
 from infra.settings import Settings, declared_settings
 from infra.settings.rules import SettingsError
-from tests.infra.stacks import ROOT, function, lint, of_type, only, synthesize, text
+from tests.infra.stacks import ROOT, function, lint, needed_by, of_type, only, synthesize, text
 
 Template = dict[str, Any]
 HTTPS = {"etcd:etcd_client_scheme": "https", "etcd:etcd_peer_scheme": "https"}
@@ -40,7 +40,7 @@ WATCHED = {
     "QuorumAtRisk": f"QuorumAtRisk Minimum/60 s {AT_LEAST} 1, 5 of 5, missing",
     "NoLeader": f"LeaderKnown Maximum/60 s {BELOW} 1, 3 of 3, missing",
     "MemberDifference": f"MemberDifference Minimum/300 s {AT_LEAST} 1, 6 of 6, missing",
-    "JoinOverdue": f"JoinWait Maximum/60 s {AT_LEAST} 900, 2 of 2, missing",
+    "JoinOverdue": f"JoinWait Maximum/60 s {AT_LEAST} 900, 1 of 20, missing",
     "Refusing": f"Refused Minimum/300 s {AT_LEAST} 1, 3 of 3, missing",
     "NoSpace": f"NoSpace Maximum/60 s {AT_LEAST} 1, 1 of 1, missing",
     "Corrupt": f"Corrupt Maximum/60 s {AT_LEAST} 1, 1 of 1, missing",
@@ -85,7 +85,7 @@ def test_a_cluster_without_certificates_has_no_alarm_for_their_end(template: Tem
     ("context", "hours"),
     [
         ({"etcd:certificate_hours": 8}, 2),
-        ({"etcd:certificate_alarm_hours": 84}, 84),
+        ({"etcd:certificate_alarm_hours": 82}, 82),
         (OWN_PKI, 336),
     ],
 )
@@ -110,25 +110,45 @@ def test_a_ca_rings_days_before_its_end_whoever_made_it() -> None:
 
 
 def test_an_alarm_for_certificates_that_are_not_to_be_renewed_yet_is_refused() -> None:
-    with pytest.raises(SettingsError, match="certificate_alarm_hours: got 85, expected at most half of"):
-        Settings.from_context({"etcd:certificate_alarm_hours": 85})
+    with pytest.raises(SettingsError, match="certificate_alarm_hours: got 83, expected at most 82, two hours less"):
+        Settings.from_context({"etcd:certificate_alarm_hours": 83})
 
 
-@pytest.mark.parametrize(("tick", "minutes"), [(1, "maximum"), (7, "maximum"), (60, "minimum")])
-def test_every_period_has_a_tick_and_cloudwatch_looks_back_far_enough(tick: int, minutes: str) -> None:
+@pytest.mark.parametrize(
+    ("tick", "run_s", "minutes"), [(1, 60, "maximum"), (7, 60, "maximum"), (60, 60, "minimum"), (1, 290, "maximum")]
+)
+def test_every_period_has_a_tick_and_a_run_and_cloudwatch_looks_back_far_enough(
+    tick: int, run_s: int, minutes: str
+) -> None:
     waits = {
         f"etcd:{field.name}": getattr(field.metadata["rule"], minutes)
         for _, field in declared_settings()
         if field.name.endswith("_alarm_min")
     }
-    template = synthesize({"etcd:tick_interval_min": tick, **waits})
+    run = {"etcd:function_timeout_s": run_s, "etcd:visibility_timeout_s": 1000}
+    hooks = {"etcd:launch_hook_timeout_s": 7200, "etcd:terminate_hook_timeout_s": 7200}
+    timing = {"etcd:tick_interval_min": tick, "etcd:join_timeout_s": 7199, **hooks}
+    template = synthesize({**timing, **waits, **run, "etcd:rollout": "manual"})
     for name, alarm in alarms(template).items():
         if alarm["Namespace"] == "EtcdAwsCluster":
-            assert alarm["Period"] >= 60 * tick, name
+            assert alarm["Period"] >= max(60 * tick, run_s), name
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
         longest = 86400 if alarm["Period"] < 3600 else 7 * 86400
         assert alarm["Period"] * alarm["EvaluationPeriods"] <= longest, name
         assert alarm["EvaluationPeriods"] >= 1
+
+
+def test_alarms_are_made_when_there_is_something_to_hear(template: Template) -> None:
+    ((group, _),) = of_type(template, "AWS::AutoScaling::AutoScalingGroup").items()
+    sources = {*of_type(template, "AWS::Events::Rule"), *of_type(template, "AWS::Lambda::EventSourceMapping")}
+    for alarm in of_type(template, "AWS::CloudWatch::Alarm"):
+        assert needed_by(template, alarm) >= sources | {group}
+
+
+def test_an_overdue_join_rings_until_the_next_one_has_had_its_time() -> None:
+    alarm = alarms(synthesize({"etcd:tick_interval_min": 7, "etcd:join_timeout_s": 1200}))["JoinOverdue"]
+    assert alarm["DatapointsToAlarm"] == 1
+    assert alarm["EvaluationPeriods"] * alarm["Period"] >= 1200 + 300
 
 
 def test_thresholds_are_settings() -> None:

@@ -211,6 +211,13 @@ def test_an_endpoint_is_there_when_it_is_needed_and_only_then(context: dict[str,
     assert set(needed_endpoints(settings)) == {"ssm", "autoscaling", "ec2", "sqs", "lambda", "s3"} | more
 
 
+def test_any_endpoint_that_is_needed_can_be_asked_for_by_itself() -> None:
+    everything = {**GIVEN, **WITH_ENDPOINTS, "etcd:dns_zone_name": "example.internal"}
+    for name in needed_endpoints(Settings.from_context(everything)):
+        settings = Settings.from_context({**everything, "etcd:given_vpc_endpoints": name})
+        assert endpoints_to_make(settings) == (name,)
+
+
 def test_with_nat_gateways_there_is_no_interface_endpoint(template: Template) -> None:
     assert [each["Properties"]["VpcEndpointType"] for each in of_type(template, "AWS::EC2::VPCEndpoint").values()] == [
         "Gateway"

@@ -156,6 +156,11 @@ CONFLICTS = [
     ({"replacement_wait_s": "3600"}, ("replacement_wait_s", "terminate_hook_timeout_s")),
     ({"function_timeout_s": 90}, ("function_timeout_s", "visibility_timeout_s")),
     ({"run_reserve_s": 58}, ("run_reserve_s", "etcd_read_timeout_s", "function_timeout_s")),
+    ({"tick_interval_min": 15}, ("tick_interval_min", "got 15", "join_timeout_s, which is 900 s")),
+    (
+        {"tick_interval_min": 11, "terminate_hook_timeout_s": 601},
+        ("tick_interval_min", "got 11", "terminate_hook_timeout_s, which is 601 s"),
+    ),
     ({"etcd_client_port": 2380}, ("etcd_client_port", "etcd_server_port", "2380 for both")),
     ({"nat_gateways": 4}, ("nat_gateways", "az_count, which is 3")),
     ({"egress": "endpoints"}, ("etcd_url", "s3://", "egress=endpoints")),

@@ -64,6 +64,18 @@ def test_ubuntu_is_told_what_amazon_linux_is(volume: str, scheme: str) -> None:
     assert rendered("ubuntu", volume, scheme) == rendered("amazon-linux-2023", volume, scheme)
 
 
+@pytest.mark.parametrize(
+    ("version", "architecture", "is_told"),
+    [("3.4.37", "arm64", True), ("3.4.37", "amd64", False), ("3.5.27", "arm64", False), ("2.3.8", "arm64", True)],
+)
+def test_an_etcd_that_does_not_start_on_arm64_by_itself_is_told_to(
+    version: str, architecture: str, *, is_told: bool
+) -> None:
+    settings = Settings.from_context({"etcd:etcd_version": version, "etcd:etcd_sha256": "0" * 64})
+    files = {file.path: file.text for file in host_files(settings, architecture=architecture)}
+    assert ("\nETCD_UNSUPPORTED_ARCH=arm64\n" in files["/etc/etcd-aws-cluster/agent.env"]) is is_told
+
+
 def test_the_agents_settings_without_tls() -> None:
     assert variables("amazon-linux-2023", "agent") == {
         "CLUSTER_NAME": "etcd",

@@ -21,7 +21,7 @@ LEAVING_BUGS = (
     Bug(
         "unreachable is taken for absent",
         "seed L85, L102; etcd-bootstrap; crewjam",
-        core("membership.py", "            and self.view.group.ec2_state(owner).is_ending\n", ""),
+        core("formed.py", "            and self.view.group.ec2_state(owner).is_ending\n", ""),
         "replace-3-faults",
         (FORMED,),
         is_blind=True,
@@ -29,7 +29,7 @@ LEAVING_BUGS = (
     Bug(
         "the second look sees what the planner does not",
         "unreachable is taken for absent, once more",
-        core("membership.py", "            and self.view.group.ec2_state(owner).is_ending\n", ""),
+        core("formed.py", "            and self.view.group.ec2_state(owner).is_ending\n", ""),
         "replace-3-faults",
         (FORMED,),
     ),
@@ -37,10 +37,10 @@ LEAVING_BUGS = (
         "a member out of the group is evicted",
         "seed L67: whoever is not InService is a bad peer",
         core(
-            "membership.py",
+            "formed.py",
             "            and self.view.group.ec2_state(owner).is_ending\n"
             "            and member.member_id not in self.membership.answering",
-            "            and getattr(self.view.group.find(owner), 'lifecycle', None) is not Lifecycle.IN_SERVICE",
+            "            and getattr(self.view.group.find(owner), 'lifecycle', None) != 'InService'",
         ),
         "form-3",
         (FORMED,),
@@ -72,14 +72,14 @@ LEAVING_BUGS = (
     Bug(
         "a member that answers is removed on EC2's word",
         "cluster-etcd-operator: a healthy orphan is for a human",
-        core("membership.py", "            and member.member_id not in self.membership.answering\n", ""),
+        core("formed.py", "            and member.member_id not in self.membership.answering\n", ""),
         tests=(FORMED,),
     ),
     Bug(
         "nameless members are removed as nobody's",
         "etcd-bootstrap: removes the first without a name",
         core(
-            "membership.py",
+            "formed.py",
             "        owner = self.owner(member)\n        return (\n            owner is not None",
             "        owner = self.owner(member)\n        return not member.is_started "
             "or (\n            owner is not None",
@@ -107,7 +107,7 @@ LEAVING_BUGS = (
         "nobody counts before a removal",
         "seed L116: evictions in a loop",
         core(
-            "membership.py",
+            "formed.py",
             "return voters > 0 and survives(voters=voters, unresponsive=silent)",
             "return voters > 0",
         ),
@@ -139,7 +139,7 @@ LEAVING_BUGS = (
         "the last voter is removed",
         "etcd-cloud-operator, crewjam: no such check",
         core(
-            "membership.py",
+            "formed.py",
             "return voters > 0 and survives(voters=voters, unresponsive=silent)",
             "return voters == 0 or survives(voters=voters, unresponsive=silent)",
         ),

@@ -26,7 +26,12 @@ Measures = Mapping[Metric, float]
 
 
 def measure(
-    view: View, decision: Decision, *, quota_bytes: int, certificates: CertificateEnds = NO_CERTIFICATES
+    view: View,
+    decision: Decision,
+    *,
+    quota_bytes: int,
+    certificates: CertificateEnds = NO_CERTIFICATES,
+    waited_s: float = 0.0,
 ) -> Measures:
     """Return every value that is known.
 
@@ -35,6 +40,7 @@ def measure(
         decision: What was made of it.
         quota_bytes: Of etcd's database, for members that do not tell theirs.
         certificates: What the controller itself has.
+        waited_s: The longest wait that an earlier look of the run saw: who is given up is gone from the last one.
     """
     record = view.stored.record
     answers = tuple(r for r in view.answering() if record and r.cluster_id == record.cluster_id)
@@ -43,7 +49,7 @@ def measure(
         Metric.DESIRED: view.group.desired,
         Metric.QUORUM_LOST: decision.reason is Reason.QUORUM_LOST,
         Metric.REFUSED: isinstance(decision, Refuse),
-        Metric.JOIN_WAIT: _longest_wait(view),
+        Metric.JOIN_WAIT: max(waited_s, longest_wait(view)),
         **_difference(view, membership),
         **(_quorum(view, record, membership, answers) if record and record.state is RecordState.EXISTING else {}),
         **_databases(answers, quota_bytes),
@@ -52,8 +58,8 @@ def measure(
     }
 
 
-def _longest_wait(view: View) -> float:
-    """Return how long the oldest newcomer has waited to be let in: an instance that launches, or a learner."""
+def longest_wait(view: View) -> float:
+    """Return how long (s) the oldest newcomer has waited to be let in: an instance that launches, or a learner."""
     launching = [i for i in view.group.instances if i.lifecycle in LAUNCHING and not i.ec2_state.is_ending]
     here = {i.instance_id for i in launching}
     recorded = view.stored.record.members if view.stored.record else ()

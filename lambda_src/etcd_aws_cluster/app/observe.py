@@ -13,6 +13,7 @@ from ..core.model import Group, InstanceId, Reading, Transition
 from ..core.policy import Policy
 from ..core.ports import Clock, InstanceGroup, MembershipApi, RecordStore, Stored
 from ..core.view import View, owner_of
+from .measure import longest_wait
 
 _MEANWHILE_S = 0.1
 
@@ -26,6 +27,7 @@ class Memory:
     Attributes:
         failed: Lifecycle actions that could not be completed and are left alone until AWS has been looked at again.
         failures: How often each could not.
+        longest_wait_s: That of a newcomer, of all looks.
     """
 
     completed: set[LifecycleAction] = field(default_factory=set)
@@ -33,6 +35,7 @@ class Memory:
     failures: Counter[LifecycleAction] = field(default_factory=Counter)
     abandoned: set[InstanceId] = field(default_factory=set)
     transfer_failed: bool = False
+    longest_wait_s: float = 0.0
 
 
 class Observer:
@@ -85,6 +88,7 @@ class Observer:
                 meanwhile(self._view(group, stored, asked))
         view = self._view(group, stored, asked)
         self._owners |= set(_owners(view))
+        self.memory.longest_wait_s = max(self.memory.longest_wait_s, longest_wait(view))
         return view if all(r.supports_learners for r in view.readings) else self._with_hosts(view)
 
     def note(self, change: Callable[[Stored], Stored]) -> None:

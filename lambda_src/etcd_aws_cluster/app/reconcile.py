@@ -156,6 +156,7 @@ class Reconciler:
             if pause is None and observer.memory.failed:
                 pause = self._pace.aws
             if pause is None or time_left() <= (self._pace.reserve + pause).total_seconds():
+                self._measure(view, decision, observer.memory.longest_wait_s)
                 return self._end(view, decision, steps, time_left)
             self._clock.sleep(pause.total_seconds())
 
@@ -199,7 +200,6 @@ class Reconciler:
 
     def _end(self, view: View, decision: Decision, steps: int, time_left: Callable[[], float]) -> RunReport:
         self._keep_alive(decision, time_left)
-        self._measure(view, decision)
         if time_left() > self._pace.reserve.total_seconds():
             do_chores(self._chores, view, self._telemetry)
         return RunReport(
@@ -218,9 +218,11 @@ class Reconciler:
                 if time_left() <= self._clock.monotonic() - began:
                     return
 
-    def _measure(self, view: View, decision: Decision) -> None:
-        certificates = self._certificates()
-        for name, value in measure(view, decision, quota_bytes=self._quota_bytes, certificates=certificates).items():
+    def _measure(self, view: View, decision: Decision, waited_s: float) -> None:
+        measures = measure(
+            view, decision, quota_bytes=self._quota_bytes, certificates=self._certificates(), waited_s=waited_s
+        )
+        for name, value in measures.items():
             self._telemetry.gauge(name, value)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from .actions import (
     Act,
@@ -21,63 +20,12 @@ from .actions import (
     Wait,
 )
 from .formation import can_host, complete, look_for_newcomers
-from .model import Instance, InstanceId, Lifecycle, Member, Result, Transition
-from .policy import Policy
+from .formed import Formed
+from .model import Instance, Lifecycle, Member, Result, Transition
 from .publish import without_clocks
-from .quorum import allows_add, survives
-from .record import Record
-from .view import Membership, View
 
 _NEAR = 1000
 """Entries of the log that two members' answers to one look may be apart: a busy etcd applies them in 0.1 s."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Formed:
-    """A view whose record is of a formed cluster, and that cluster's proven membership.
-
-    Attributes:
-        record: As it is stored.
-        current: As it ought to be stored.
-    """
-
-    view: View
-    policy: Policy
-    record: Record
-    current: Record
-    membership: Membership
-
-    def owner(self, member: Member) -> InstanceId | None:
-        """Return the instance that a member is on."""
-        return self.membership.owners[member.member_id]
-
-    def is_gone(self, member: Member) -> bool:
-        """Whether a member's instance can never come back. One that answers is there, whatever EC2 says."""
-        owner = self.owner(member)
-        return (
-            owner is not None
-            and self.view.group.ec2_state(owner).is_ending
-            and member.member_id not in self.membership.answering
-        )
-
-    def is_leaving(self, member: Member) -> bool:
-        """Whether a member's instance is on its way out."""
-        instance = self.view.group.find(self.owner(member))
-        return instance is not None and self.view.is_leaving(instance)
-
-    def staying_voters(self) -> tuple[Member, ...]:
-        """Return the voters whose instances are neither gone nor leaving."""
-        return tuple(m for m in self.membership.voters if not self.is_gone(m) and not self.is_leaving(m))
-
-    def may_add(self) -> bool:
-        """Whether the quorum survives one more voter, even if that one fell silent at once (INV-2)."""
-        return allows_add(voters=len(self.membership.voters), unresponsive=self.membership.silent_voters())
-
-    def may_remove(self, member: Member) -> bool:
-        """Whether the quorum survives without a member (INV-2), the last voter being kept (INV-4)."""
-        voters = len(self.membership.voters) - (not member.is_learner)
-        silent = self.membership.silent_voters(without=member.member_id)
-        return voters > 0 and survives(voters=voters, unresponsive=silent)
 
 
 def release_who_is_done(formed: Formed) -> Decision | None:

@@ -19,8 +19,8 @@ from .formation import (
     uncover_the_record,
     watch_the_formation,
 )
+from .formed import Formed
 from .membership import (
-    Formed,
     hold_the_learner,
     let_leavers_go,
     let_newcomers_join,

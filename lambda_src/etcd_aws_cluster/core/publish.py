@@ -16,7 +16,7 @@ from .view import Membership, View
 # No line, list or pair; an instance's id is the longest that the controller gives.
 _NAME = re.compile(r'[^\x00-\x20\x7f,="]{1,64}')
 # As the agent's (record); etcd itself takes some more.
-_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _LONGEST_URLS = 256
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ..aws.errors import AlreadySo, already, aws_call
@@ -23,7 +24,8 @@ ACTIVE = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress",
 _NOT_RUNNING = AlreadySo("ActiveInstanceRefreshNotFound")
 _FAILED = frozenset({"Failed", "Cancelled"})
 _CANNOT_LAUNCH = 3
-"""EC2 may refuse a launch for a moment, or in one zone: so many refusals are taken for an answer."""
+"""EC2 may refuse a launch for a moment, or in one zone: so many refusals in a row are taken for an answer."""
+_LAUNCHED = frozenset({"MidLifecycleAction", "WaitingForInstanceWarmup", "Successful"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class Refresh:
         status: AWS's word.
         reason: AWS's explanation of it; empty where there is none.
         is_ours: Whether it replaces what the deployment wants replaced, in the way that the deployment would.
-        started_at: Epoch seconds, by AWS's clock.
+        started_at: Epoch seconds, by AWS's clock; 0 where AWS has not said, as of one that is pending.
     """
 
     refresh_id: str
@@ -192,7 +194,7 @@ class DeployedGroup:
     def failed_launches(self, since: float) -> tuple[str, ...]:
         """Return AWS's words for launches that began at ``since`` (epoch seconds, AWS's clock) or later and failed.
 
-        One that a lifecycle hook abandoned is enough; EC2's refusals only count from the third on.
+        One that a lifecycle hook abandoned is enough; EC2's refusals count from the third on since the last launch.
 
         Raises:
             AwsError: The call failed.
@@ -200,15 +202,14 @@ class DeployedGroup:
         with aws_call("DescribeScalingActivities", self._name):
             # The newest hundred: more than a refresh of nine instances makes.
             activities = self._autoscaling.describe_scaling_activities(AutoScalingGroupName=self._name)["Activities"]
-        failed = [
+        launches = [
             a
             for a in activities
-            if a["StartTime"].timestamp() >= since
-            and a["StatusCode"] in _FAILED
-            and a.get("Description", "").startswith("Launching")
+            if a["StartTime"].timestamp() >= since and a.get("Description", "").startswith("Launching")
         ]
-        abandoned = [a for a in failed if "Lifecycle Action" in a.get("StatusMessage", "")]
-        counted = abandoned or (failed if len(failed) >= _CANNOT_LAUNCH else [])
+        abandoned = [a for a in _failed(launches) if "Lifecycle Action" in a.get("StatusMessage", "")]
+        refused = _failed(takewhile(lambda a: a["StatusCode"] not in _LAUNCHED, launches))
+        counted = abandoned or (refused if len(refused) >= _CANNOT_LAUNCH else [])
         return tuple(_words(a) for a in counted)
 
     def _same_content(self, template: str, version: str, versions: set[str]) -> set[str]:
@@ -253,6 +254,10 @@ def _refresh(raw: InstanceRefreshTypeDef) -> Refresh:
         and preferences.get("MinHealthyPercentage") == 100,  # noqa: PLR2004 - percent
         started_at=raw["StartTime"].timestamp() if "StartTime" in raw else 0.0,
     )
+
+
+def _failed(activities: Iterable[ActivityTypeDef]) -> list[ActivityTypeDef]:
+    return [a for a in activities if a["StatusCode"] in _FAILED]
 
 
 def _words(activity: ActivityTypeDef) -> str:

@@ -42,13 +42,13 @@ def respond(event: dict[str, Any], parts: Callable[[], Deployment], time_left: C
     logger.info("request", extra={"kind": kind, "request": request, "properties": event["ResourceProperties"]})
     problem = ""
     try:
-        # Deleting needs nobody's consent, and nothing of the rest is sure to be there any more.
-        if request != "Delete":
-            if kind == GUARD:
-                parts().guard.check(Deployed.from_text(event["ResourceProperties"]["Deployed"]))
-            elif left := _roll_out(event, parts, time_left):
-                parts().call_again({**event, _PROGRESS: left.to_json()})
-                return
+        if request == "Delete":
+            _let_go(kind, parts)
+        elif kind == GUARD:
+            parts().guard.check(Deployed.from_text(event["ResourceProperties"]["Deployed"]))
+        elif left := _roll_out(event, parts, time_left):
+            parts().call_again({**event, _PROGRESS: left.to_json()})
+            return
     except (RefusedError, RolloutFailedError) as refused:
         problem = str(refused)
     except (ClusterError, ValueError) as error:
@@ -58,6 +58,16 @@ def respond(event: dict[str, Any], parts: Callable[[], Deployment], time_left: C
         problem = f"{type(error).__name__}: {error} (the log of this function has more)"
     logger.info("answer", extra={"kind": kind, "request": request, "problem": problem})
     answer(event, physical_id=physical_id, problem=problem)
+
+
+def _let_go(kind: str, parts: Callable[[], Deployment]) -> None:
+    """Have nothing in the way of the group, if that is deleted next. It asks nobody, and no failure of it counts."""
+    if kind != ROLLOUT:
+        return
+    try:
+        parts().rollout(0).let_go()
+    except Exception:  # noqa: BLE001 - a stack that is deleted must not be held up by this
+        logger.exception("protection from scale-in not taken off")
 
 
 def _roll_out(

@@ -17,8 +17,8 @@ HEALTH_WAIT_S = 300.0
 END_WAIT_S = 300.0
 """After a failure, so long for what was begun to end; then the stack goes back, which keeps more from being begun."""
 
-_MOST_TRIES = 5
-"""In a row; a rollout takes many looks over many minutes."""
+_MOST_TRIES = 30
+"""In a row: a minute or more of an AWS that does not answer, which is no reason to take a release back."""
 
 
 class RolloutGroup(Protocol):
@@ -107,6 +107,19 @@ class Rollout:
         """Return the beginning of a rollout."""
         return Progress(began_at=self._clock.now())
 
+    def let_go(self) -> None:
+        """Take off the protection that a rollout which was lost on its way left behind.
+
+        CloudFormation deletes a group by way of zero instances, and waits in vain for those that are protected.
+
+        Raises:
+            GroupGoneError: There is no such group.
+            AwsError: A call failed.
+        """
+        protected = self._group.look().protected
+        if protected:
+            self._group.protect(protected, yes=False)
+
     def run(self, progress: Progress, has_time: Callable[[], bool]) -> Progress | None:
         """Go on until everything is replaced, or ``has_time()`` is false.
 
@@ -146,8 +159,10 @@ class Rollout:
         if not progress.refresh_id:
             return self._start(progress, state)
         refresh = state.refresh(progress.refresh_id)
-        if refresh is None:
-            raise RolloutFailedError(f"Instance refresh {progress.refresh_id} is not known any more.")
+        if refresh is None:  # AWS may not show yet what has just been started
+            if not self._is_late(progress, self._limit_s):
+                return progress
+            raise RolloutFailedError(f"Instance refresh {progress.refresh_id} is not known to AWS.")
         if refresh.is_active:
             return self._watch(progress, state, refresh)
         if refresh.status != "Successful":
@@ -193,7 +208,8 @@ class Rollout:
         return progress
 
     def _watch(self, progress: Progress, state: GroupState, refresh: Refresh) -> Progress:
-        failed = self._group.failed_launches(refresh.started_at)
+        # AWS remembers six weeks of failed launches; until it says when the refresh began none is known to be of it.
+        failed = self._group.failed_launches(refresh.started_at) if refresh.started_at else ()
         given_up = progress.given_up(state)
         if failed:
             reason = f"An instance with the new settings did not become a member: {failed[0]}."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from etcd_aws_cluster.app.measure import NO_CERTIFICATES, measure
 from etcd_aws_cluster.core.certificates import CertificateEnds
-from etcd_aws_cluster.core.model import ClusterId, EtcdAlarm
+from etcd_aws_cluster.core.model import ClusterId, EtcdAlarm, InstanceId
 from etcd_aws_cluster.core.planner import plan
 from etcd_aws_cluster.core.telemetry import Metric
 from etcd_aws_cluster.core.view import View
@@ -216,6 +217,26 @@ def test_the_warm_pool_and_a_launch_by_a_clock_that_is_ahead_do_not_wait(instanc
     view = a_view([*(an_instance(n) for n in (1, 2, 3)), instance])  # type: ignore[list-item]
 
     assert measures_of(view)[Metric.JOIN_WAIT] == 0
+
+
+def test_who_is_given_up_is_told_of_though_the_last_look_no_longer_shows_it() -> None:
+    view = a_cluster_of(3)
+    assert measure(view, plan(view, POLICY), quota_bytes=MIB, waited_s=900)[Metric.JOIN_WAIT] == 900
+
+
+def test_of_newcomers_that_never_boot_each_is_told_of_once_with_all_the_time_that_it_had() -> None:
+    world = World(desired=3)
+    world.live(minutes=5)
+    world.boots = {InstanceId(f"i-{number:04}"): False for number in range(4, 9)}
+    world.group.desired = 4
+    waits: list[float] = []
+    for _ in range(30):
+        world.live(minutes=1)
+        waits.append(world.telemetry.gauges[Metric.JOIN_WAIT])
+
+    overdue = [run for run, wait in enumerate(waits) if wait >= world.policy.join_timeout.total_seconds()]
+    assert len(overdue) > 1
+    assert all(later - sooner > 1 for sooner, later in pairwise(overdue))
 
 
 def test_the_largest_database_counts_against_the_quota_that_was_set() -> None:

@@ -223,6 +223,15 @@ def test_ec2_may_refuse_twice(aws: Aws) -> None:
     assert len(aws.group.failed_launches(0)) == 3
 
 
+@pytest.mark.parametrize("launched", ["MidLifecycleAction", "Successful"])
+def test_a_zone_without_capacity_is_no_failure_where_another_zone_launches_each_time(aws: Aws, launched: str) -> None:
+    refused, other_zone = activity("Failed", "no capacity"), activity(launched)
+    aws.happened(refused, refused, other_zone, refused, other_zone, refused)  # newest first
+    assert aws.group.failed_launches(0) == ()
+    aws.happened(activity("InProgress"), refused, refused, refused, other_zone, refused)
+    assert len(aws.group.failed_launches(0)) == 3
+
+
 def test_tags_say_what_an_instance_was_deployed_with(aws: Aws) -> None:
     tagged = ec2_instance(A, "10.0.0.4") | {"Tags": [{"Key": "etcd-aws-cluster:deployed", "Value": "version=3.5.21"}]}
     other = ec2_instance(B, "10.0.0.5") | {"Tags": [{"Key": "Name", "Value": "etcd"}]}
