@@ -83,8 +83,9 @@ def start(
             start_new_session=True,
             preexec_fn=preexec,  # noqa: PLW1509  # one system call, no locks
         )
-    for pid in [pid for pid, child in _CHILDREN.items() if child.poll() is not None]:
-        del _CHILDREN[pid]
+    for pid, child in list(_CHILDREN.items()):  # other hosts' threads start and stop theirs meanwhile
+        if child.poll() is not None:
+            _CHILDREN.pop(pid, None)
     _CHILDREN[process.pid] = process
     return process, Started(process.pid, _born(process.pid))
 
