@@ -49,6 +49,7 @@ def test_a_rule_that_is_broken_is_told_as_a_shortest_story_that_can_be_replayed(
         ("silent-5", "0.1", "etcd on i-2 hangs"),
         ("record-3-late", "0.0.4.4.6.6.7.8.7.7.0.0.0.8.8.8.1.3.4", "the controller's call: promote i-4"),
         ("form-3-wipe", "0.0.0.1.1.1.0.0.1.1.1.4.2", "the disk of i-2 is lost"),
+        ("form-3-faults", "0.0.0.8.8.8.9.10.10.10.8.8.5.3", "the host i-1 dies"),
     ],
 )
 def test_where_the_controller_was_once_stuck_it_goes_on(scope: str, token: str, last: str) -> None:

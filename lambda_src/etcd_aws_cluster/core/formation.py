@@ -142,7 +142,7 @@ def gather(view: View, policy: Policy) -> Decision | None:
     record = view.stored.record
     if record and record.state is not RecordState.RETIRED:
         return None
-    silent = [i.instance_id for i in view.group.instances if i.lifecycle in _MAY_HOLD_DATA]
+    silent = [i.instance_id for i in view.group.instances if _may_hold_data(i)]
     if silent:
         return Refuse(
             reason=Reason.SILENT_IN_SERVICE, detail=", ".join(silent), look=Look.SOON, keep_alive=view.all_waiting()
@@ -208,6 +208,12 @@ def refuse_foreign(view: View, record: Record) -> Refuse | None:
 def can_host(instance: Instance) -> bool:
     """Whether a newcomer has an address and still runs."""
     return instance.private_ip is not None and instance.ec2_state in {Ec2State.PENDING, Ec2State.RUNNING}
+
+
+def _may_hold_data(instance: Instance) -> bool:
+    # Others that have ended are the group's to replace; a retained one may be on its list for long.
+    is_left_behind = instance.lifecycle is Lifecycle.TERMINATING_RETAINED and instance.ec2_state.has_ended
+    return instance.lifecycle in _MAY_HOLD_DATA and not is_left_behind
 
 
 def _refuse_the_unmatched(view: View, membership: Membership) -> Refuse | None:

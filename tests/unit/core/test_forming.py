@@ -117,6 +117,13 @@ def test_an_instance_that_may_hold_data_and_does_not_answer_forbids_a_new_cluste
     assert iid(4) in decision.detail
 
 
+def test_a_retained_instance_that_has_ended_holds_no_data() -> None:
+    ended = an_instance(4, "Terminating:Retained", ec2="terminated")
+    decision = decide(nothing_yet([*waiting(1, 2, 3), ended]))
+    assert isinstance(decision, Act)
+    assert isinstance(decision.action, FormCluster)
+
+
 def test_a_running_cluster_is_adopted_not_formed_again() -> None:
     members = [a_member(n) for n in (1, 2, 3)]
     decision = decide(a_view(members=members, no_record=True))
