@@ -20,6 +20,14 @@ def test_what_is_written_is_what_is_read() -> None:
         assert Record.from_json(record.to_json()) == record
 
 
+def test_which_version_it_follows_is_written_only_where_it_is_known() -> None:
+    record = a_record([a_member(1)])
+    assert json.loads(record.to_json()).keys() | {"follows"} == json.loads(replace(record, follows=0).to_json()).keys()
+    assert "follows" not in json.loads(record.to_json())
+    for follows in (None, 0, 41):
+        assert Record.from_json(replace(record, follows=follows).to_json()).follows == follows
+
+
 def test_nine_members_with_every_clock_running_fit_a_standard_parameter() -> None:
     every = range(10, 19)
     record = a_record(

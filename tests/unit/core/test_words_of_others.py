@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,11 @@ import pytest
 from etcd_aws_cluster.core.errors import RejectedError, Rejection
 from etcd_aws_cluster.core.model import Ec2State, Lifecycle
 from etcd_aws_cluster.core.policy import Policy
-from tests.builders import a_member, a_view, an_instance
+from etcd_aws_cluster.core.publish import current_record
+from etcd_aws_cluster.core.view import read_membership
+from tests.builders import CLUSTER, a_member, a_view, an_instance
+
+URL = "http://10.0.0.3:2379"
 
 
 @pytest.mark.parametrize("state", Lifecycle)
@@ -58,6 +63,34 @@ def test_a_member_has_started_when_it_has_published_its_name_and_where_clients_f
     assert a_member(3).is_started
     assert not replace(a_member(3), name="").is_started
     assert not replace(a_member(3), client_urls=()).is_started
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ({"name": "n" * 64}, {"name": "n" * 64}),
+        ({"name": "n" * 65}, {"name": ""}),
+        ({"name": "a=b"}, {"name": ""}),
+        ({"client_urls": (URL, f"http://{'h' * (243 - len(URL))}.:2379")}, {}),
+        ({"client_urls": (URL, f"http://{'h' * (244 - len(URL))}.:2379")}, {"client_urls": ()}),
+        ({"client_urls": (URL, "unix://etcd")}, {"client_urls": ()}),
+        ({"client_urls": ()}, {}),
+    ],
+)
+def test_of_what_a_member_says_of_itself_only_what_fits_is_written(
+    said: Mapping[str, object], written: Mapping[str, object]
+) -> None:
+    member = replace(a_member(3), **said)  # type: ignore[arg-type]
+    view = a_view(members=[a_member(1), a_member(2), member])
+    record, membership = view.stored.record, read_membership(view, CLUSTER)
+    assert record is not None
+    assert membership is not None
+    entry = current_record(view, record, membership).members[-1]
+    assert {"name": entry.name, "client_urls": entry.client_urls} == {
+        "name": member.name,
+        "client_urls": member.client_urls,
+        **written,
+    }
 
 
 def test_a_member_is_shown_by_its_hex_id_its_name_and_where_its_peers_find_it() -> None:
