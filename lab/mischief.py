@@ -19,18 +19,6 @@ if TYPE_CHECKING:
 
 
 _TICK: Final = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-_OF_NOBODY: Final = {
-    "version": "0",
-    "source": "aws.autoscaling",
-    "detail-type": "EC2 Instance-launch Lifecycle Action",
-    "detail": {
-        "AutoScalingGroupName": "nobody-s",
-        "EC2InstanceId": "i-0123456789abcdef0",
-        "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
-        "LifecycleHookName": "etcd-launch",
-        "LifecycleActionToken": "87654321-4321-4321-4321-210987654321",
-    },
-}
 _NUDGE_EACH_S: Final = 5.0
 _CLOCKS_DIFFER_MS: Final = 1000
 
@@ -141,7 +129,7 @@ class Mischief(Observed):
         def ended() -> dict[str, Any]:
             nonlocal nudge_at
             if time.monotonic() >= nudge_at:
-                self.send(json.dumps(_OF_NOBODY))
+                self.send(launch_event("nobody-s"))
                 nudge_at = time.monotonic() + _NUDGE_EACH_S
             return self.run_for(message_id, since_ms=since_ms)
 
@@ -184,3 +172,21 @@ class Mischief(Observed):
             return self.control.tell(path, **told)
         except ControlError as error:
             raise LabError(str(error)) from error
+
+
+def launch_event(group: str) -> str:
+    """The message of a launch in a group, which no lab has."""
+    return json.dumps(
+        {
+            "version": "0",
+            "source": "aws.autoscaling",
+            "detail-type": "EC2 Instance-launch Lifecycle Action",
+            "detail": {
+                "AutoScalingGroupName": group,
+                "EC2InstanceId": "i-0123456789abcdef0",
+                "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+                "LifecycleHookName": "etcd-launch",
+                "LifecycleActionToken": "87654321-4321-4321-4321-210987654321",
+            },
+        }
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from infra.etcd_releases import release
 from infra.settings.rules import KEY_PREFIX, Flag, Text, TextOf, Whole, setting
 
 if TYPE_CHECKING:
@@ -120,6 +121,6 @@ def _what_hosts_could_read(tls: TlsSettings) -> Iterator[str]:
 
 def _serves_one_way(etcd_version: str) -> bool:
     """Whether http beside https on one port may be dead: https://github.com/etcd-io/etcd/issues/15495."""
-    major, minor, patch = map(int, etcd_version.split("."))
+    major, minor, patch = release(etcd_version)
     first_mended = {(3, 4): 25, (3, 5): 8}
     return (major, minor) < (3, 4) or patch < first_mended.get((major, minor), 0)

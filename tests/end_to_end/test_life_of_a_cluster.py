@@ -19,6 +19,7 @@ from etcd_aws_cluster.pki.certificates import Subject, new_authority, new_key, p
 from etcd_aws_cluster.pki.ended import EndedCertificates
 from etcd_aws_cluster.wiring import SystemClock
 from lab.hosts.user_data import written_files
+from lab.mischief import launch_event
 from lab.writer import Writer
 from tests.end_to_end.conftest import SETTINGS, SETTLE_S, Deployed
 from tests.end_to_end.deployed_roles import DeployedRoles
@@ -105,7 +106,7 @@ def test_a_malformed_message_goes_to_the_dead_letter_queue_and_blocks_nothing(de
 
 
 def test_a_foreign_groups_event_is_ignored(deployed: Deployed) -> None:
-    deployed.lab.send(_launch_event("somebody-elses"))
+    deployed.lab.send(launch_event("somebody-elses"))
     deployed.tick()
     assert any("'somebody-elses' is not ours" in entry["trigger"] for entry in deployed.logged("message"))
 
@@ -317,19 +318,3 @@ def test_destroyed_and_deployed_again_a_new_generation_forms(deployed: Deployed)
     assert after is not None
     assert after["generation"] == record["generation"] + 1
     assert after["token"] != record["token"]
-
-
-def _launch_event(group: str) -> str:
-    return json.dumps(
-        {
-            "source": "aws.autoscaling",
-            "detail-type": "EC2 Instance-launch Lifecycle Action",
-            "detail": {
-                "AutoScalingGroupName": group,
-                "EC2InstanceId": "i-0123456789abcdef0",
-                "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
-                "LifecycleHookName": "etcd-launch",
-                "LifecycleActionToken": "87654321-4321-4321-4321-210987654321",
-            },
-        }
-    )

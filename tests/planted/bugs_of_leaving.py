@@ -93,11 +93,11 @@ LEAVING_BUGS = (
         "seed L106: a dead member whose address was reused is not bad",
         core(
             "view.py",
-            "    if _INSTANCE_ID.fullmatch(member.name):",
+            "    if INSTANCE_ID.fullmatch(member.name):",
             "    at = {urlsplit(url).hostname for url in member.peer_urls}\n"
             "    here = next((i.instance_id for i in group.instances if i.private_ip in at), None)\n"
             "    if here:\n        return here\n"
-            "    if _INSTANCE_ID.fullmatch(member.name):",
+            "    if INSTANCE_ID.fullmatch(member.name):",
         ),
         "replace-3-late",
         (FORMED,),

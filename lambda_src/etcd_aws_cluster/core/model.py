@@ -6,6 +6,7 @@ unreachable is never absent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,9 @@ from urllib.parse import urlsplit
 
 InstanceId = NewType("InstanceId", str)
 """EC2's, for example ``i-0abc``; also the name of the instance's etcd member."""
+
+INSTANCE_ID = re.compile(r"i-[0-9a-f]{1,32}")
+"""What a word must be to be taken for one: a member, or who asks for a certificate, calls itself as it likes."""
 
 MemberId = NewType("MemberId", int)
 """etcd's, a uint64; a decimal string in the v3 API, hex in the v2 API and in etcdctl's output."""

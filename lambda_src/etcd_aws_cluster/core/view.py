@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from .model import (
+    INSTANCE_ID,
     LEAVING,
     POOL,
     ClusterId,
@@ -24,7 +24,6 @@ from .ports import Stored
 from .quorum import majority
 from .record import Record
 
-_INSTANCE_ID = re.compile(r"i-[0-9a-f]{1,32}")  # a member calls itself as it likes
 _WAIT_STATES = {Lifecycle.PENDING_WAIT: Transition.LAUNCHING, Lifecycle.TERMINATING_WAIT: Transition.TERMINATING}
 
 
@@ -131,7 +130,7 @@ def owner_of(member: Member, view: View) -> InstanceId | None:
     Of the addresses the one where it answers comes first: a peer URL may hold a DNS name, or what was a dead
     predecessor's address and is a newcomer's now.
     """
-    if _INSTANCE_ID.fullmatch(member.name):
+    if INSTANCE_ID.fullmatch(member.name):
         return InstanceId(member.name)
     record = view.stored.record
     entry = record.entry_of(member) if record else None

@@ -10,7 +10,7 @@ from functools import partial
 
 from ..core.certificates import Applicant, CertificateRequest, CertificateTray, InstanceStates
 from ..core.errors import AwsError, ClusterError
-from ..core.model import Group, Instance, InstanceId
+from ..core.model import INSTANCE_ID, Group, Instance, InstanceId
 from ..core.ports import Clock
 from ..core.telemetry import Metric, Telemetry
 from ..core.view import View
@@ -19,7 +19,6 @@ from .certificates import Subject, host, pem, requested_key
 from .errors import PkiError
 from .rounds import Rounds
 
-_INSTANCE_ID = re.compile(r"i-[0-9a-f]{1,32}")
 _CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TIDY_EVERY = timedelta(hours=1)
 _MOST_FAILURES = 2
@@ -202,7 +201,7 @@ class CertificateDesk:
     def _gone(self, group: Group, names: Iterable[str]) -> set[str]:
         """Return those that the group does not list and that EC2 says have ended. A name that is no id was no host."""
         strangers = {n for n in names if group.find(InstanceId(n)) is None}
-        ids = {InstanceId(n) for n in strangers if _INSTANCE_ID.fullmatch(n)}
+        ids = {InstanceId(n) for n in strangers if INSTANCE_ID.fullmatch(n)}
         states = self._ec2.states(ids) if ids else {}
         return {n for n in strangers if InstanceId(n) not in ids or states[InstanceId(n)].has_ended}
 

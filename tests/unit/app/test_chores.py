@@ -24,17 +24,19 @@ class Counting:
 
 
 class Failing:
-    """A chore that AWS does not let."""
+    """A chore that ends in an error."""
 
-    name = "failing"
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name = name
+        self._error = error
 
     def run(self, view: View) -> None:
-        raise AwsError("no")
+        raise self._error
 
 
 def test_a_chore_that_fails_is_told_of_and_holds_up_neither_the_cluster_nor_the_next_chore() -> None:
     world, counting = World(), Counting()
-    world.chores = (Failing(), counting)
+    world.chores = (Failing("failing", AwsError("no")), counting)
     world.live(minutes=5)
     assert world.is_as_desired()
     assert set(counting.desired) == {3}
@@ -42,19 +44,11 @@ def test_a_chore_that_fails_is_told_of_and_holds_up_neither_the_cluster_nor_the_
     assert "failing did not work: no" in world.telemetry.troubles
 
 
-class Broken:
-    """A chore with a mistake in it."""
-
-    name = "broken"
-
-    def run(self, view: View) -> None:
-        raise KeyError("oops")
-
-
 def test_not_even_a_mistake_in_a_chore_or_an_errand_holds_up_the_cluster() -> None:
     world, counting = World(), Counting()
-    world.chores = (Broken(), counting)
-    world.errands = (Broken(),)
+    broken = Failing("broken", KeyError("oops"))
+    world.chores = (broken, counting)
+    world.errands = (broken,)
     world.live(minutes=5)
     assert world.is_as_desired()
     assert counting.desired
