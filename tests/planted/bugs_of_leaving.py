@@ -95,7 +95,7 @@ LEAVING_BUGS = (
             "view.py",
             "    if INSTANCE_ID.fullmatch(member.name):",
             "    at = {urlsplit(url).hostname for url in member.peer_urls}\n"
-            "    here = next((i.instance_id for i in group.instances if i.private_ip in at), None)\n"
+            "    here = next((i.instance_id for i in view.group.instances if i.private_ip in at), None)\n"
             "    if here:\n        return here\n"
             "    if INSTANCE_ID.fullmatch(member.name):",
         ),
